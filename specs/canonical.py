@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 
 def canonical_json(value: object) -> bytes:
@@ -25,19 +26,18 @@ def digest(value: object) -> str:
 
 
 def _check(value: object) -> None:
-    match value:
-        case None | bool() | int() | str():
-            return
-        case float():
-            if not math.isfinite(value):
-                raise ValueError(f"a digest needs finite numbers, not {value}")
-        case Mapping():
-            for key, item in value.items():
-                if not isinstance(key, str):
-                    raise TypeError(f"a digest needs string keys, not {key!r}")
-                _check(item)
-        case Sequence() if not isinstance(value, bytes | bytearray):
-            for item in value:
-                _check(item)
-        case _:
-            raise TypeError(f"a digest needs JSON values, not {type(value).__name__}")
+    if value is None or isinstance(value, bool | int | str):
+        return
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"a digest needs finite numbers, not {value}")
+    elif isinstance(value, Mapping):
+        for key, item in cast("Mapping[object, object]", value).items():
+            if not isinstance(key, str):
+                raise TypeError(f"a digest needs string keys, not {key!r}")
+            _check(item)
+    elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        for item in cast("Sequence[object]", value):
+            _check(item)
+    else:
+        raise TypeError(f"a digest needs JSON values, not {type(value).__name__}")

@@ -137,8 +137,6 @@ class RunManifest(StrictModel):
     task: Annotated[TrainTask | GenerateTask | ServeTask, Field(discriminator="type")]
 
 
-
-
 class Message(StrictModel):
     """A chat message."""
 
