@@ -31,7 +31,7 @@ class Started(EventBase):
     total_steps: int
     resumed_from: int | None = None
     """Optimizer step of the checkpoint taken up, None for a fresh start."""
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
 
 
 class StepDone(EventBase):

@@ -71,7 +71,7 @@ class TrackingRef(StrictModel):
     uri: str
     experiment: str
     artifacts_dir: str
-    tags: dict[str, str] = {}
+    tags: dict[str, str] = Field(default_factory=dict)
 
 
 class JobLimits(StrictModel):
