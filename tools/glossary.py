@@ -6,9 +6,9 @@ import re
 _TERMS: dict[str, tuple[tuple[str, ...], str]] = {
     "LoRA": (
         ("lora", "adapter", "low-rank adaptation", "rank"),
-        "LoRA freezes the base model and trains two small matrices beside each large one; their product is added to the "
-        "frozen weights. It needs a fraction of the memory, the adapter is a few megabytes, and several adapters can be "
-        "served beside one base. On models of a billion parameters and more it usually matches full tuning; on "
+        "LoRA freezes the base model and trains two small matrices beside each large one; their product is added to "
+        "the frozen weights. It needs a fraction of the memory, the adapter is a few megabytes, and several adapters "
+        "can be served beside one base. On models of a billion parameters and more it usually matches full tuning; on "
         "Seedling, which has little to adapt, full tuning measured 8 points better.",
     ),
     "QLoRA": (
