@@ -16,20 +16,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from specs.layout import ProjectLayout
+from tools.approvals import GrantKey
 from tools.errors import UsageError
 from tools.project import open_project
+from tools.spec_file import SpecFile
 
 if TYPE_CHECKING:
     from specs.edit import Change
     from specs.load import LoadedSpec
     from specs.plan import Plan
-    from tools.approvals import GrantKey
     from tools.data.inspect import FileProfile
     from tools.doctor import Finding
     from tools.events import ExecutorEvent
     from tools.ledger import Ledger
     from tools.runs import RunInfo
-    from tools.spec_file import SpecChange, SpecFile
+    from tools.spec_file import SpecChange
     from tools.steps import JsonDict
 
 
@@ -47,25 +48,26 @@ class Tailor:
         ToolError: the folder cannot be written.
     """
 
-    def __init__(self, root: str | Path = ".", *, create: bool = False, grant_key: "GrantKey | None" = None) -> None:
+    def __init__(self, root: str | Path = ".", *, create: bool = False, grant_key: GrantKey | None = None) -> None:
         self.layout: ProjectLayout = open_project(Path(root), create=create)
-        self._grant_key = grant_key
+        self._spec_file = SpecFile(self.layout)
+        self._key = grant_key or GrantKey.new()
 
     def load_spec(self) -> "LoadedSpec":
         """Return spec.yaml, validated. Raises SpecError with every defect, UsageError when there is none."""
-        return self._spec_file().load()
+        return self._spec_file.load()
 
     def create_spec(self, fields: "JsonDict") -> "SpecChange":
         """Write a new spec.yaml from nested fields. Raises UsageError when there is one, SpecError for a bad field."""
-        return self._spec_file().create(fields)
+        return self._spec_file.create(fields)
 
     def patch_spec(self, changes: "Sequence[Change]", *, by_person: bool = False) -> "SpecChange":
         """Make edits in spec.yaml, all or none, comments kept. Raises SpecError when the result would not be valid."""
-        return self._spec_file().patch(changes, by_person=by_person)
+        return self._spec_file.patch(changes, by_person=by_person)
 
     def undo_spec(self) -> "SpecChange":
         """Take the last edit back. Raises UsageError when there is none or the file was edited by hand since."""
-        return self._spec_file().undo()
+        return self._spec_file.undo()
 
     def inspect_data(self, path: str) -> "FileProfile":
         """Return what a data file holds and which columns it suggests. Raises DataError for a file nobody can use."""
@@ -89,18 +91,14 @@ class Tailor:
             ledger.record_plan(plan)
         return plan
 
-    def known_plan(self, plan_hash: str) -> "Plan":
-        """Return a recorded plan. Raises UsageError when there is none of that hash."""
+    def known_plan(self, plan_hash: str | None = None) -> "Plan":
+        """Return a recorded plan, the latest when no hash is given. Raises UsageError when there is none."""
         with self._ledger() as ledger:
-            plan = ledger.plan(plan_hash)
+            plan = ledger.latest_plan() if plan_hash is None else ledger.plan(plan_hash)
         if plan is None:
-            raise UsageError(f"There is no plan {plan_hash[:19]}.", "Make one with `tailor plan`.")
+            wanted = "recorded in this project" if plan_hash is None else f"with the hash {plan_hash[:19]}"
+            raise UsageError(f"There is no plan {wanted}.", "Make one with `tailor plan`.")
         return plan
-
-    def latest_plan(self) -> "Plan | None":
-        """Return the plan recorded last, None when there is none."""
-        with self._ledger() as ledger:
-            return ledger.latest_plan()
 
     def status(self) -> "JsonDict":
         """Return what the project has: spec, data files, plan, state of each step, runs, servers. JSON values."""
@@ -129,7 +127,7 @@ class Tailor:
         from tools.granting import approve_steps
 
         with self._ledger() as ledger:
-            return approve_steps(ledger, self._key(), plan, steps, max_usd)
+            return approve_steps(ledger, self._key, plan, steps, max_usd)
 
     def run(
         self, plan: "Plan", grants: Mapping[str, str], *, only: Collection[str] | None = None
@@ -150,7 +148,7 @@ class Tailor:
         from tools.running import executor
 
         with self._ledger() as ledger:
-            yield from executor(self.layout, ledger, self._key()).run(plan, grants, only=only)
+            yield from executor(self.layout, ledger, self._key).run(plan, grants, only=only)
 
     def runs(self) -> "tuple[RunInfo, ...]":
         """Return the project's runs, oldest first."""
@@ -210,22 +208,7 @@ class Tailor:
 
         return examine(self.layout)
 
-    def _spec_file(self) -> "SpecFile":
-        from tools.spec_file import SpecFile
-
-        return SpecFile(self.layout)
-
     def _ledger(self) -> "Ledger":
         from tools.ledger import Ledger
 
         return Ledger(self.layout.ledger_path)
-
-    def _key(self) -> "GrantKey":
-        if self._grant_key is None:
-            from tools.approvals import GrantKey
-
-            self._grant_key = GrantKey.new()
-        return self._grant_key
-
-    def __repr__(self) -> str:
-        return f"Tailor({str(self.layout.root)!r})"
