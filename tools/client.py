@@ -1,4 +1,4 @@
-"""`Tailor`: one project, everything that can be done in it. The agent's tools, the command line and scripts all call this.
+"""`Tailor`: one project, everything that can be done in it, for the agent's tools, the command line and scripts.
 
 Nothing heavy is imported here; each method loads what it needs.
 
@@ -163,7 +163,7 @@ class Tailor:
         return run_info(self.layout, run)
 
     def logs(self, run: str, *, follow: bool = False) -> Iterator[str]:
-        """Yield the lines of a run's log, with `follow` until the run has ended. Raises UsageError for an unknown id."""
+        """Yield a run's log by lines, with `follow` until the run has ended. Raises UsageError for an unknown id."""
         from tools.runs import read_log
 
         return read_log(self.layout, run, follow=follow)
