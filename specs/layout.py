@@ -6,13 +6,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ProjectLayout:
-    """Paths of a user's project. `root` is the folder that holds spec.yaml."""
+    """Paths of a user's project. `root` is the folder that holds the spec."""
 
     root: Path
+    spec_name: str = "spec.yaml"
 
     @property
     def spec_path(self) -> Path:
-        return self.root / "spec.yaml"
+        return self.root / self.spec_name
 
     @property
     def state_dir(self) -> Path:

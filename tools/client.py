@@ -39,6 +39,7 @@ class Tailor:
 
     Args:
         root: the project's folder.
+        spec_name: file name of the spec in it.
         create: make the folder when it is missing.
         grant_key: key that approvals of this process are signed with; a new one when left out. Whoever holds it can
             approve, so it stays in the process of the person.
@@ -48,8 +49,15 @@ class Tailor:
         ToolError: the folder cannot be written.
     """
 
-    def __init__(self, root: str | Path = ".", *, create: bool = False, grant_key: GrantKey | None = None) -> None:
-        self.layout: ProjectLayout = open_project(Path(root), create=create)
+    def __init__(
+        self,
+        root: str | Path = ".",
+        *,
+        spec_name: str = "spec.yaml",
+        create: bool = False,
+        grant_key: GrantKey | None = None,
+    ) -> None:
+        self.layout: ProjectLayout = open_project(Path(root), spec_name=spec_name, create=create)
         self._spec_file = SpecFile(self.layout)
         self._key = grant_key or GrantKey.new()
 

@@ -10,7 +10,7 @@ from tools.errors import ToolError, UsageError
 _IGNORED = "# Tailor's own state: ledger, datasets, runs, models. Large, private and made again from the spec.\n*\n"
 
 
-def open_project(root: Path, *, create: bool = False) -> ProjectLayout:
+def open_project(root: Path, *, spec_name: str = "spec.yaml", create: bool = False) -> ProjectLayout:
     """Return the layout of the project in `root`, with its private folder in place.
 
     Raises:
@@ -22,7 +22,7 @@ def open_project(root: Path, *, create: bool = False) -> ProjectLayout:
         if not create:
             raise UsageError(f"There is no folder {root}.", f"Make a project there with `tailor init {root}`.")
         _make(root)
-    layout = ProjectLayout(root)
+    layout = ProjectLayout(root, spec_name)
     _make(layout.state_dir)
     _private(layout)
     return layout

@@ -1,0 +1,25 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tools.escape import one_line, visible
+
+
+def test_terminal_commands_are_shown_not_obeyed():
+    assert visible("\x1b[2Jgone\x07") == "\\x1b[2Jgone\\x07"
+
+
+def test_bidi_and_zero_width_characters_are_shown():
+    assert visible("a\u202eb\u200bc") == "a\\u202eb\\u200bc"
+
+
+def test_long_text_is_cut_with_the_count():
+    assert visible("x" * 500, limit=10) == "xxxxxxxxxx… (490 more characters)"
+
+
+def test_one_line_stays_on_one_line():
+    assert one_line("a\nb\tc") == "a\\nb\\tc"
+
+
+@given(st.text())
+def test_nothing_a_terminal_obeys_is_left(text: str):
+    assert not any(ord(character) < 32 or 0x7F <= ord(character) < 0xA0 for character in one_line(text, 10_000))
