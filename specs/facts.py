@@ -38,6 +38,11 @@ class ModelFacts(StrictModel):
     weights_hash: str
     """sha256 over the model's files, or the pinned revision of a hub model that is not on disk."""
 
+    @property
+    def tokenizer_dir(self) -> str | None:
+        """Folder with the model's tokenizer, None for a model known by its hub id."""
+        return None if self.kind == "hub" else self.location
+
 
 class LengthFacts(StrictModel):
     """Lengths in tokens of the model's tokenizer, or an estimate where the basis says so."""

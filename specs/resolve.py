@@ -116,6 +116,8 @@ def _prepare(draft: _Draft) -> Step:
             "test": data.test.model_dump(mode="json"),
             "validation_fraction": data.validation_fraction,
             "system_prompt": draft.spec.goal.system_prompt,
+            "tokenizer_dir": draft.facts.model.tokenizer_dir,
+            "context_length": draft.facts.model.context_length,
         },
         inputs=dict(facts.source_hashes),
         reads=paths,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from specs.edit import Change
     from specs.load import LoadedSpec
     from specs.plan import Plan
-    from tools.data.inspect import FileProfile
+    from tools.data.profile import FileProfile
     from tools.doctor import Finding
     from tools.events import ExecutorEvent
     from tools.ledger import Ledger
@@ -79,9 +79,9 @@ class Tailor:
 
     def inspect_data(self, path: str) -> "FileProfile":
         """Return what a data file holds and which columns it suggests. Raises DataError for a file nobody can use."""
-        from tools.data.inspect import inspect_file
+        from tools.data.profile import inspect_file
 
-        return inspect_file(Path(path), self.layout.root)
+        return inspect_file(path, self.layout.root)
 
     def plan(self, *, anew: bool = False) -> "Plan":
         """Return the plan of spec.yaml and record it.
@@ -182,16 +182,19 @@ class Tailor:
 
         return stop_run(self.layout, run)
 
-    def results(self, plan: "Plan | None" = None) -> "JsonDict":
-        """Return what was measured for a plan, the latest when left out: checks, verdict, rows side by side, server.
+    def results(self, of: str | None = None) -> "JsonDict":
+        """Return what was measured: checks, verdict, rows side by side, server. JSON values.
+
+        Args:
+            of: hash of a plan, or id of one of its runs; the latest plan when left out.
 
         Raises:
-            UsageError: nothing was measured yet.
+            UsageError: nothing was measured yet, or there is no such plan or run.
         """
         from tools.status import plan_results
 
         with self._ledger() as ledger:
-            return plan_results(self.layout, ledger, plan)
+            return plan_results(self.layout, ledger, of)
 
     def play(self, prompt: str, models: Sequence[str] = ()) -> "JsonDict":
         """Ask the served models, base and custom when left out, one prompt; return each answer with tokens and seconds.

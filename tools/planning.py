@@ -64,14 +64,13 @@ def _data_facts(layout: ProjectLayout, loaded: LoadedSpec, base: ModelFacts) -> 
     spec = loaded.spec
     if not spec.data.sources:
         raise UsageError("The spec names no data.", "Add a file under data.sources, or tell `tailor chat` where it is.")
-    folder = Path(base.location)
     prepared = prepare(
         spec.data,
         name=spec.name,
         root=layout.root,
         datasets_dir=layout.datasets_dir,
         system_prompt=spec.goal.system_prompt,
-        counter=token_counter(folder if folder.is_dir() else None),
+        counter=token_counter(Path(base.tokenizer_dir) if base.tokenizer_dir else None),
         context_length=base.context_length,
     )
     return prepared.facts
