@@ -5,13 +5,14 @@ Reads configuration files and safetensors headers only; weights are loaded by th
 
 import difflib
 import hashlib
+import importlib
 import json
 import re
 import struct
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from specs.facts import ModelFacts
 from specs.roots import seedling_dir
@@ -138,18 +139,19 @@ def _hub_facts(model: BaseModelSpec) -> ModelFacts:
             f"The hub model {model.base} needs a pinned revision.",
             "Set model.revision to the commit you reviewed (the model page shows it), so that it cannot change later.",
         )
-    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+    # its signatures are only partly typed
+    hub: Any = importlib.import_module("huggingface_hub")
     try:
-        folder = Path(snapshot_download(model.base, revision=model.revision, local_files_only=True))
+        folder = Path(hub.snapshot_download(model.base, revision=model.revision, local_files_only=True))
         facts = _folder_facts(model.base, folder, "hub")
         return facts.model_copy(update={"location": model.base, "revision": model.revision})
     except (LocalEntryNotFoundError, UsageError):
         pass
     try:
-        info = HfApi().model_info(model.base, revision=model.revision, files_metadata=True)
-        config_path = hf_hub_download(model.base, "config.json", revision=model.revision)
+        info = hub.HfApi().model_info(model.base, revision=model.revision, files_metadata=True)
+        config_path = hub.hf_hub_download(model.base, "config.json", revision=model.revision)
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise BackendError(
             f"The hub model {model.base} at revision {model.revision} is not on this machine and cannot be reached.",
@@ -174,7 +176,7 @@ def _hub_facts(model: BaseModelSpec) -> ModelFacts:
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config: Any = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(
             f"The model folder {folder} has no readable config.json.",
@@ -184,7 +186,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is not valid JSON: {error}.", "Save the model again.") from error
     if not isinstance(config, dict):
         raise UsageError(f"{path} does not hold a mapping.", "Save the model again.")
-    return config
+    return cast("dict[str, Any]", config)
 
 
 def _count_parameters(path: Path) -> int:

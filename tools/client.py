@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from specs.edit import Change
     from specs.load import LoadedSpec
     from specs.plan import Plan
-    from tools.data.profile import FileProfile
+    from tools.data.inspect import FileProfile
     from tools.doctor import Finding
     from tools.events import ExecutorEvent
     from tools.ledger import Ledger
@@ -79,7 +79,7 @@ class Tailor:
 
     def inspect_data(self, path: str) -> "FileProfile":
         """Return what a data file holds and which columns it suggests. Raises DataError for a file nobody can use."""
-        from tools.data.profile import inspect_file
+        from tools.data.inspect import inspect_file
 
         return inspect_file(path, self.layout.root)
 

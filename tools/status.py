@@ -1,0 +1,141 @@
+"""What a project has and what its plans measured, read from ledger and files. Reads only; nothing is kept here."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from specs.errors import SpecError
+from specs.layout import ProjectLayout
+from specs.plan import Plan
+from tools.errors import UsageError
+from tools.ledger import Ledger, StepRecord
+from tools.spec_file import SpecFile
+from tools.steps import JsonDict
+
+if TYPE_CHECKING:
+    from tools.evaluation.report import EvaluationReport
+
+_DATA_SUFFIXES = frozenset({".jsonl", ".json", ".csv", ".tsv", ".parquet"})
+_MAX_DATA_FILES = 50
+_MAX_FOLDERS = 500
+_SIDE_BY_SIDE_ROWS = 12
+
+
+def project_status(layout: ProjectLayout, ledger: Ledger) -> JsonDict:
+    """Return spec, data files, latest plan with the state of each step, runs and models, as JSON values."""
+    from tools.runs import list_runs
+
+    plan = ledger.latest_plan()
+    return {
+        "project": str(layout.root),
+        "spec": _spec_state(layout),
+        "data_files": data_files(layout.root),
+        "plan": None if plan is None else {"hash": plan.hash, "name": plan.name, "steps": step_states(ledger, plan)},
+        "runs": [{"run": run.run_id, "step": run.step, "state": run.state} for run in list_runs(layout)],
+        "models": [f"{model.name}@{model.version}" for model in ledger.models()],
+    }
+
+
+def step_states(ledger: Ledger, plan: Plan) -> dict[str, str]:
+    """Return the state of each step of a plan: not_run, pending, running, succeeded, failed or stopped."""
+    begun = {record.step: record.state for record in ledger.steps(plan.hash)}
+    return {step.id: begun.get(step.id, "not_run") for step in plan.steps}
+
+
+def data_files(root: Path) -> list[str]:
+    """Return the data files below a project's folder, relative to it, hidden folders left out."""
+    found: list[str] = []
+    for number, (folder, folders, files) in enumerate(os.walk(root)):
+        if number >= _MAX_FOLDERS:
+            break
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")) and name != "node_modules")
+        for name in sorted(files):
+            if Path(name).suffix.lower() in _DATA_SUFFIXES and not name.startswith("."):
+                found.append(str((Path(folder) / name).relative_to(root)))
+    return found[:_MAX_DATA_FILES]
+
+
+def plan_results(layout: ProjectLayout, ledger: Ledger, of: str | None) -> JsonDict:
+    """Return what was measured for a plan: checks, verdict, report, rows side by side, model and server.
+
+    Args:
+        layout: the project.
+        ledger: its ledger.
+        of: hash of a plan or id of one of its runs; None = the latest plan.
+
+    Raises:
+        UsageError: nothing was measured yet, or there is no such plan or run.
+    """
+    plan = _find_plan(layout, ledger, of)
+    records = {record.step: record for record in ledger.steps(plan.hash)}
+    measured = _succeeded(records, "evaluate") or _succeeded(records, "baseline")
+    if measured is None or measured.result is None:
+        raise UsageError(
+            f"Nothing was measured yet for the plan of {plan.name}.", "Run it: `tailor run` asks before each step."
+        )
+    report = _report(Path(measured.result["evaluation"]))
+    return {
+        "plan": plan.hash,
+        "name": plan.name,
+        "steps": step_states(ledger, plan),
+        "checks": measured.result["checks"],
+        "verdict": measured.result["verdict"],
+        "report": report.model_dump(mode="json"),
+        "side_by_side": _side_by_side(report),
+        "health": _value(records, "train", "health", []),
+        "model": report.custom.model if report.custom else None,
+        "endpoint": _value(records, "deploy", "url", None),
+    }
+
+
+def _spec_state(layout: ProjectLayout) -> JsonDict:
+    try:
+        loaded = SpecFile(layout).load()
+    except UsageError:
+        return {"state": "missing"}
+    except SpecError as error:
+        return {"state": "invalid", "problems": [problem.message for problem in error.problems]}
+    return {"state": "valid", "name": loaded.spec.name, "hash": loaded.hash, "path": layout.spec_name}
+
+
+def _find_plan(layout: ProjectLayout, ledger: Ledger, of: str | None) -> Plan:
+    if of is None:
+        plan = ledger.latest_plan()
+    elif of.startswith("sha256:"):
+        plan = ledger.plan(of)
+    else:
+        from tools.runs import run_info
+
+        plan = ledger.plan(run_info(layout, of).plan)
+    if plan is None:
+        raise UsageError("There is no such plan in this project.", "`tailor plan` makes one.")
+    return plan
+
+
+def _succeeded(records: dict[str, StepRecord], step: str) -> StepRecord | None:
+    record = records.get(step)
+    return record if record is not None and record.state == "succeeded" else None
+
+
+def _value(records: dict[str, StepRecord], step: str, name: str, default: Any) -> Any:
+    record = _succeeded(records, step)
+    return default if record is None or record.result is None else record.result.get(name, default)
+
+
+def _report(path: Path) -> "EvaluationReport":
+    from tools.evaluation.report import EvaluationReport
+
+    try:
+        return EvaluationReport.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise UsageError(
+            f"The report {path} cannot be read: {error.strerror}.", "Was the run deleted? Plan and run again."
+        ) from error
+
+
+def _side_by_side(report: "EvaluationReport") -> list[JsonDict]:
+    from tools.evaluation.side_by_side import side_by_side
+
+    if report.custom is None:
+        return []
+    return [row.model_dump(mode="json") for row in side_by_side(report, _SIDE_BY_SIDE_ROWS)]
