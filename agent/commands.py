@@ -17,6 +17,7 @@ from specs.errors import ExitCode
 from tools.client import Tailor
 from tools.errors import UsageError
 from tools.escape import one_line, visible
+from tools.wording import count
 
 
 def show(text: str) -> None:
@@ -59,7 +60,7 @@ def _chat(arguments: argparse.Namespace) -> int:
 
 def _init(arguments: argparse.Namespace) -> int:
     tailor = Tailor(arguments.directory, create=True)
-    change = tailor.create_spec(
+    tailor.create_spec(
         {
             "name": "my-model",
             "goal": {"task": "Say in one sentence what the model shall do."},
@@ -72,8 +73,9 @@ def _init(arguments: argparse.Namespace) -> int:
 
 
 def _spec_check(arguments: argparse.Namespace) -> int:
-    loaded = project(arguments).load_spec()
-    show(f"{project(arguments).layout.spec_name} is valid: {loaded.spec.name}, {len(loaded.spec.data.sources)} data source(s).")
+    tailor = project(arguments)
+    spec = tailor.load_spec().spec
+    show(f"{tailor.layout.spec_name} is valid: {spec.name}, {count(len(spec.data.sources), 'data source')}.")
     return ExitCode.DONE
 
 

@@ -150,7 +150,7 @@ def _hub_facts(model: BaseModelSpec) -> ModelFacts:
     except (LocalEntryNotFoundError, UsageError):
         pass
     try:
-        info = hub.HfApi().model_info(model.base, revision=model.revision, files_metadata=True)
+        info: Any = hub.HfApi().model_info(model.base, revision=model.revision, files_metadata=True)
         config_path = hub.hf_hub_download(model.base, "config.json", revision=model.revision)
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise BackendError(
@@ -158,7 +158,9 @@ def _hub_facts(model: BaseModelSpec) -> ModelFacts:
             "Check the name and the network, or download it once and set model.base to its folder.",
             retryable=True,
         ) from error
-    weights = [file for file in info.siblings or [] if file.rfilename.endswith(".safetensors")]
+    card: dict[str, Any] = info.card_data.to_dict() if info.card_data else {}
+    siblings: list[Any] = info.siblings or []
+    weights = [file for file in siblings if file.rfilename.endswith(".safetensors")]
     size_bytes = sum(file.size or 0 for file in weights)
     return _facts(
         name=model.base,
@@ -168,7 +170,7 @@ def _hub_facts(model: BaseModelSpec) -> ModelFacts:
         config=json.loads(Path(config_path).read_text(encoding="utf-8")),
         num_parameters=info.safetensors.total if info.safetensors else size_bytes // 2,
         size_bytes=size_bytes,
-        license=str((info.card_data or {}).get("license", "unknown")),
+        license=str(card.get("license", "unknown")),
         weights_hash=f"revision:{info.sha}",
     )
 
