@@ -11,11 +11,11 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specs.canonical import canonical_json
 from specs.plan import Plan, Step
+from tools.boot import boot_id, uptime_s
 from tools.errors import GrantRefused, UsageError
 
 if TYPE_CHECKING:
@@ -52,22 +52,14 @@ class GrantKey:
         return f"GrantKey({self.fingerprint})"
 
 
-def boot_id() -> str:
-    """Return the name of the machine's current start, empty where the system has none."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
-
-
 @dataclass(frozen=True)
 class Clock:
     """The clocks an expiry is measured by."""
 
     wall: Callable[[], float] = time.time
     """Seconds since the epoch; a person may set it back."""
-    uptime: Callable[[], float] = lambda: time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-    """Seconds since the machine started, sleep included where the system counts it; nobody can set it."""
+    uptime: Callable[[], float] = uptime_s
+    """Seconds since the machine started."""
     boot: Callable[[], str] = boot_id
     """Name of the machine's start the uptime belongs to."""
 

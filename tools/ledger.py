@@ -26,7 +26,7 @@ CREATE TABLE grants (
   max_seconds REAL NOT NULL, issued_at REAL NOT NULL, issued_uptime REAL NOT NULL, boot TEXT NOT NULL,
   ttl_s REAL NOT NULL, signer TEXT NOT NULL, mac TEXT NOT NULL, used_at REAL);
 CREATE TABLE jobs (
-  number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, plan TEXT NOT NULL, step TEXT NOT NULL,
+  number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, plan TEXT NOT NULL, step TEXT NOT NULL,
   launches INTEGER NOT NULL, state TEXT NOT NULL);
 CREATE TABLE steps (
   plan TEXT NOT NULL, step TEXT NOT NULL, attempt INTEGER NOT NULL, grant_id TEXT NOT NULL UNIQUE, run_id TEXT,
@@ -175,13 +175,20 @@ class Ledger(Database):
             == 1
         )
 
-    def claim_job(self, plan_hash: str, step_id: str) -> JobRecord:
-        """Return the job of a step, made with a new run id when there is none yet."""
+    def claim_job(self, plan_hash: str, step_id: str, *, taken: int = 0) -> JobRecord:
+        """Return the job of a step, made with a new run id when there is none yet.
+
+        Args:
+            plan_hash: the plan.
+            step_id: the step.
+            taken: highest number of a run folder, as one left by an earlier ledger; a new run id lies above it.
+        """
         key = job_key(plan_hash, step_id)
         self.change(
-            "INSERT INTO jobs (key, plan, step, launches, state) VALUES (?, ?, ?, 0, 'intent')"
+            "INSERT INTO jobs (number, key, plan, step, launches, state)"
+            " SELECT max(coalesce(max(number), 0), ?) + 1, ?, ?, ?, 0, 'intent' FROM jobs WHERE true"
             " ON CONFLICT (key) DO NOTHING",
-            (key, plan_hash, step_id),
+            (taken, key, plan_hash, step_id),
         )
         row = self.row("SELECT number, plan, step, launches, state FROM jobs WHERE key = ?", (key,))
         if row is None:

@@ -1,0 +1,1 @@
+"""Jobs on this machine: detached processes that outlive Tailor. This root imports nothing."""
