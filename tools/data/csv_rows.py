@@ -68,8 +68,7 @@ def csv_records(source: SourceFile) -> Iterator[Record | RefusedRow]:
             yield Record(start, dict(zip(names, row, strict=True)))
     if names is None:
         raise source.error("there is no header line", "Write the column names on the first line.")
-    if num_blank:
-        source.notices.append(f"{source.name}: {num_blank:,} blank lines were left out.")
+    source.note_blank_lines(num_blank)
 
 
 def _rows(feed: _Feed, delimiter: str) -> Iterator[tuple[int, int, list[str] | str]]:

@@ -29,8 +29,7 @@ def jsonl_records(source: SourceFile) -> Iterator[Record | RefusedRow]:
             )
         else:
             yield _record(number, text)
-    if num_blank:
-        source.notices.append(f"{source.name}: {num_blank:,} blank lines were left out.")
+    source.note_blank_lines(num_blank)
 
 
 def array_records(source: SourceFile) -> Iterator[Record | RefusedRow]:

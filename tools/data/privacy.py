@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 _ZERO_WIDTH = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
-_NEEDED = re.compile(r"[@0-9]|BEGIN |://|sk-|hf_|xox|eyJ|AIza")
+_NEEDED = re.compile(r"[@0-9]|BEGIN |://|sk-|hf_|AKIA|ASIA|xox|eyJ|AIza")
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,18 @@ def _kind(name: str, pattern: str, confirm: Callable[[str], bool] | None = None,
 # every repetition is bounded, so that no text makes a pattern slow
 _KINDS = (
     _kind("e-mail address", r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}\b"),
-    _kind("phone number", r"(?<![\w.])(?:\+\d{1,3}[ .-]?)?(?:\(\d{2,4}\)[ .-]?)?\d{3}[ .-]\d{3,4}[ .-]?\d{4}(?![\w.])"),
+    _kind(
+        "phone number",
+        r"\+\d{1,3}(?:[ .()-]{0,2}\d{2,4}){2,5}(?!\d)|(?:\(\d{3}\) ?|(?<![\w.-])\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w.-])",
+    ),
     _kind("payment card", r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)", _luhn),
     _kind("US social security number", r"(?<!\d)(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?!\d)"),
     _kind("IBAN", r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", _iban),
     _kind("IP address", r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])", _address),
     _kind("AWS access key", r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b", secret=True),
-    _kind("AWS secret key", r"(?i)aws.{0,20}secret.{0,20}[=:]\s{0,3}[\"']?[A-Za-z0-9/+]{40}\b", secret=True),
+    _kind(
+        "AWS secret key", r"(?i)aws.{0,20}secret.{0,20}[=:]\s{0,3}[\"']?[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])", secret=True
+    ),
     _kind("GitHub token", r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{40})", secret=True),
     _kind("API key", r"\b(?:sk-[\w-]{20}|hf_[A-Za-z0-9]{30}|AIza[\w-]{35}|glpat-[\w-]{20})", secret=True),
     _kind("Slack token", r"\bxox[abeoprs]-[A-Za-z0-9-]{10}", secret=True),

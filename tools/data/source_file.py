@@ -91,6 +91,12 @@ class SourceFile:
             while block := stream.read(2**20):
                 self._hash.update(block)
 
+    def note_blank_lines(self, number: int) -> None:
+        """Tell of blank lines that were left out, if there were any."""
+        if number:
+            lines = "1 blank line was" if number == 1 else f"{number:,} blank lines were"
+            self.notices.append(f"{self.name}: {lines} left out.")
+
     def error(self, message: str, hint: str) -> DataError:
         """Return the error that says this file cannot be used."""
         return DataError(f"{self.name}: {message}.", hint)

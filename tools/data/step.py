@@ -73,5 +73,8 @@ def _difference(context: StepContext, prepared: Prepared) -> str:
         for source in prepared.sources
         if context.step.inputs.get(source.path, source.sha256) != source.sha256
     ]
-    what = ", ".join(changed) or "The data"
-    return f"{what} changed since the plan was made: it gives version {prepared.version}, not the one approved."
+    if changed:
+        what = f"{', '.join(changed)} changed since the plan was made"
+    else:
+        what = "The base model's tokenizer or context length is not as it was when the plan was made"
+    return f"{what}: the rows now give version {prepared.version}, not the one approved."

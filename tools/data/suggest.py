@@ -136,6 +136,8 @@ def _by_content(
     only_two = len(answers) == 2
     plain = only_two and answer.is_label and not prompt.is_label
     confidence = "high" if plain else _confidence(best_score, second_score, 1.0 if only_two else 1.5)
+    if confidence == "high" and sum(column.is_label for column in answers) > 1:
+        confidence = "medium"
     first = _pair(prompt, answer, system, confidence)
     if confidence == "high":
         return first, ()

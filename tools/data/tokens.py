@@ -98,6 +98,8 @@ def token_counter(model_dir: Path | None) -> TokenCounter:
         return len(tokenizer.encode(text, add_special_tokens=False))
 
     overhead = measure_overhead(model_dir, count)
+    # a row that spells a control token is text, and longer as text than as that token
+    tokenizer.encode_special_tokens = True
     if overhead is None:
         return _Tokenizer(tokenizer, CHATML, "the model's tokenizer, with ChatML's 5 tokens a message")
     return _Tokenizer(tokenizer, overhead, "the model's tokenizer and chat template")

@@ -80,13 +80,14 @@ class FileProfile(StrictModel):
     notices: tuple[str, ...]
 
 
-def inspect_file(path: str, root: Path) -> FileProfile:
+def inspect_file(path: Path | str, root: Path) -> FileProfile:
     """Return the profile of a data file; relative paths start at `root`.
 
     Raises:
         DataError: the file as a whole cannot be read.
     """
-    source = open_source(resolve_path(path, root), path)
+    name = str(path)
+    source = open_source(resolve_path(name, root), name)
     columns: dict[str, _Column] = {}
     refused: list[RefusedRow] = []
     num_rows = 0
@@ -108,7 +109,7 @@ def inspect_file(path: str, root: Path) -> FileProfile:
     suggestion, alternatives = suggest(profiles)
     task, counts = _task(suggestion, columns)
     return FileProfile(
-        path=one_line(path, 300),
+        path=source.name,
         format=source.format,
         size_bytes=source.size_bytes,
         sha256=source.sha256,
