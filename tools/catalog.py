@@ -139,6 +139,7 @@ def _hub_facts(model: BaseModelSpec) -> ModelFacts:
             f"The hub model {model.base} needs a pinned revision.",
             "Set model.revision to the commit you reviewed (the model page shows it), so that it cannot change later.",
         )
+    from httpx import HTTPError
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     # its signatures are only partly typed
@@ -152,7 +153,7 @@ def _hub_facts(model: BaseModelSpec) -> ModelFacts:
     try:
         info: Any = hub.HfApi().model_info(model.base, revision=model.revision, files_metadata=True)
         config_path = hub.hf_hub_download(model.base, "config.json", revision=model.revision)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+    except (HTTPError, HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise BackendError(
             f"The hub model {model.base} at revision {model.revision} is not on this machine and cannot be reached.",
             "Check the name and the network, or download it once and set model.base to its folder.",

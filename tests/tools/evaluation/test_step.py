@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -195,3 +197,10 @@ def test_evaluation_is_refused_when_there_are_no_test_rows(tmp_path: Path):
     project = MeasuredProject(tmp_path, [])
     with pytest.raises(ToolError, match="no test rows"):
         Baseline().manifest(project.context("baseline", "r1"))
+
+
+@pytest.mark.parametrize("module", ["tools.evaluation.step", "tools.training.step", "tools.evaluation.text"])
+def test_handlers_load_nothing_heavy_before_they_score(module: str):
+    program = f"import sys, {module}; print({{'numpy', 'mlflow', 'pandas'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "set()"
