@@ -25,6 +25,7 @@ _LOG = logging.getLogger(__name__)
 _QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "GIT_PYTHON_REFRESH": "quiet"}
 _RUN_TAG = "tailor.run"
 _LOW_PRIORITY = 10
+_DIGEST_LENGTH = 32
 
 
 def tracking_uri(layout: ProjectLayout) -> str:
@@ -35,8 +36,11 @@ def tracking_uri(layout: ProjectLayout) -> str:
 def log_evaluation(layout: ProjectLayout, run: RunLayout) -> bool:
     """Start logging the evaluation of a run in the background; return whether it was started.
 
-    The process of its own outlives this one and keeps MLflow's seconds and memory out of it.
+    The process of its own outlives this one and keeps MLflow's seconds and memory out of it. TAILOR_TRACKING=off in the
+    environment turns it off.
     """
+    if os.environ.get("TAILOR_TRACKING") == "off":
+        return False
     if importlib.util.find_spec("mlflow") is None:
         _LOG.info("MLflow is not installed, so the evaluation in %s is not logged to it.", run.evaluation_path)
         return False
@@ -73,7 +77,8 @@ def write_evaluation(layout: ProjectLayout, run: RunLayout) -> str:
     manifest = RunManifest.model_validate_json(run.manifest_path.read_bytes())
     client: Any = MlflowClient(tracking_uri=tracking_uri(layout))
     experiment = _experiment(client, manifest.project, layout.artifacts_dir)
-    known = client.search_runs([experiment], f"tags.`{_RUN_TAG}` = '{run.run_dir.name}'", max_results=1)
+    logged = f"tags.`{_RUN_TAG}` = '{run.run_dir.name}' and attributes.status = 'FINISHED'"
+    known = client.search_runs([experiment], logged, max_results=1)
     if known:
         return str(known[0].info.run_id)
     made = client.create_run(experiment, tags=_tags(report, manifest), run_name=f"{manifest.step} {run.run_dir.name}")
@@ -84,7 +89,10 @@ def write_evaluation(layout: ProjectLayout, run: RunLayout) -> str:
         client.log_metric(run_id, name, value)
     test_set = report.test_set
     dataset = Dataset(
-        name=test_set.dataset, digest=test_set.version[-32:], source_type="local", source=test_set.rows_path
+        name=test_set.dataset,
+        digest=test_set.version.removeprefix("sha256:")[:_DIGEST_LENGTH],
+        source_type="local",
+        source=test_set.rows_path,
     )
     client.log_inputs(run_id, datasets=[DatasetInput(dataset=dataset)])
     client.log_artifact(run_id, str(run.evaluation_path))

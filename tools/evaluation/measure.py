@@ -104,12 +104,6 @@ def _report(
     )
 
 
-def outcomes(check: Check, base: Sequence[Answer], custom: Sequence[Answer]) -> list[int]:
-    """Return for each row 1 (only custom right), 0 (both or neither) or -1 (only base right)."""
-    old, new = score_rows(check, base), score_rows(check, custom)
-    return [int(after) - int(before) for before, after in zip(old, new, strict=True)]
-
-
 def _values(
     check: Check, base: Sequence[Answer], custom: Sequence[Answer] | None
 ) -> tuple[Interval, Interval | None, Difference | None]:

@@ -192,9 +192,7 @@ def _measured(run: RunLayout, dataset: DatasetRef, arguments: EvaluationArgument
     return side, answers
 
 
-def _setting(
-    context: StepContext, arguments: EvaluationArguments, trained_at: float | None = None
-) -> "Setting":
+def _setting(context: StepContext, arguments: EvaluationArguments, trained_at: float | None = None) -> "Setting":
     from tools.evaluation.measure import Setting
 
     dataset = _dataset(context, arguments)

@@ -5,9 +5,9 @@ import unicodedata
 from collections.abc import Sequence
 
 from tools.escape import one_line
-from tools.evaluation.report import CheckResult, EvaluationReport, Interval, RegressionResult
+from tools.evaluation.figures import percent
+from tools.evaluation.report import CheckResult, Difference, EvaluationReport, Interval, RegressionResult
 from tools.evaluation.side_by_side import ComparedRow
-from tools.evaluation.verdict import percent, points
 from tools.wording import count, duration
 
 _NARROWEST = 40
@@ -34,14 +34,16 @@ def labels_text(report: EvaluationReport, width: int = 80) -> str:
     """Return the worst labels and the most frequent confusions; empty where the answers are no set of labels."""
     parts: list[str] = []
     if report.worst_labels:
+        size = width // 2
         rows = [
-            (one_line(label.label, 40), str(label.rows), str(label.right), percent(label.f1))
+            (_short(label.label, size), str(label.rows), str(label.right), percent(label.f1))
             for label in report.worst_labels
         ]
         parts.append("Worst labels\n" + _table(("label", "rows", "right", "F1"), rows, width))
     if report.confusions:
+        size = (width - len("  rows  ")) // 2
         rows = [
-            (one_line(confusion.wanted, 40), one_line(confusion.answered, 40) or "(nothing)", str(confusion.rows))
+            (_short(confusion.wanted, size), _short(confusion.answered, size) or "(nothing)", str(confusion.rows))
             for confusion in report.confusions
         ]
         parts.append("Most frequent wrong answers\n" + _table(("wanted", "answered", "rows"), rows, width))
@@ -61,21 +63,22 @@ _HEAD = ("check", "wanted", "base", "custom", "difference")
 
 
 def _cells(result: CheckResult | RegressionResult) -> tuple[str, ...]:
-    if isinstance(result, CheckResult):
-        wanted = f"{'✓' if result.passed else '✗'} ≥ {percent(result.threshold)}"
-    else:
-        wanted = f"{'✓' if result.passed else '✗'} fall ≤ {percent(result.max_drop)}"
+    limit = result.threshold if isinstance(result, CheckResult) else -result.max_drop
     return (
         result.name,
-        wanted,
+        f"{_tick(result.passed)} {100 * limit:.1f}",
         _interval(result.baseline),
         _interval(result.custom) if result.custom else "–",
-        points(result.difference) if result.difference else "–",
+        _signed(result.difference) if result.difference else "–",
     )
 
 
 def _interval(interval: Interval) -> str:
-    return f"{percent(interval.value)} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+    return f"{100 * interval.value:.1f} ({100 * interval.low:.1f}…{100 * interval.high:.1f})"
+
+
+def _signed(difference: Difference) -> str:
+    return f"{100 * difference.value:+.1f} ({100 * difference.low:+.1f}…{100 * difference.high:+.1f})"
 
 
 def _conditions(report: EvaluationReport) -> str:
@@ -84,12 +87,13 @@ def _conditions(report: EvaluationReport) -> str:
     return (
         f"Measured on {count(test_set.num_rows, 'row')}{drawn} of {test_set.dataset} ({test_set.version[:12]}), greedy "
         f"answers of at most {count(report.decoding.max_new_tokens, 'token')}, in {duration(side.seconds)}. "
-        "Intervals at 95 %."
+        "Values in percent, with 95 % intervals; `wanted` is the least value, or the largest fall below the base model."
     )
 
 
 def _filled(text: str, width: int, indent: str = "") -> str:
-    return textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False)
+    bound = text.replace(" %", "\u00a0%")
+    return textwrap.fill(bound, width, subsequent_indent=indent, break_on_hyphens=False).replace("\u00a0%", " %")
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
@@ -154,7 +158,7 @@ def wrap(text: str, size: int) -> list[str]:
             end = space if space > fits // 2 else fits
             lines.append(rest[:end].rstrip())
             rest = rest[end:].lstrip()
-        lines.append(rest)
+        lines.append(rest.rstrip())
     return lines
 
 
@@ -165,6 +169,10 @@ def _fitting(text: str, size: int) -> int:
         if used > size:
             return max(1, index)
     return len(text)
+
+
+def _short(text: str, size: int) -> str:
+    return _cut(one_line(text, size), size)
 
 
 def _padded(text: str, size: int) -> str:

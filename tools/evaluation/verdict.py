@@ -6,7 +6,8 @@ Sentences for the agent and for people; the figures themselves are made in `meas
 from collections.abc import Sequence
 
 from tools.evaluation.compare import SIGNIFICANCE, detectable_gain, holm
-from tools.evaluation.report import CheckResult, Difference, Interval, RegressionResult, Verdict
+from tools.evaluation.figures import chance, percent, points, span
+from tools.evaluation.report import CheckResult, Difference, RegressionResult, Verdict
 from tools.wording import count
 
 NEARLY_ALL_RIGHT = 0.95
@@ -76,30 +77,6 @@ def significant(difference: Difference, p: float) -> bool:
     return p < SIGNIFICANCE and (difference.low > 0 or difference.high < 0)
 
 
-def percent(value: float) -> str:
-    """Return a share as percent, one decimal; a share short of 1 never reads 100.0 %, one above 0 never 0.0 %."""
-    shown = round(100 * value, 1)
-    if 0 < abs(value) < 1 and shown in {0.0, 100.0, -100.0}:
-        sign = "-" if value < 0 else ""
-        return f"{sign}<0.1 %" if shown == 0 else f"{sign}>99.9 %"
-    return f"{shown:.1f} %"
-
-
-def span(interval: Interval) -> str:
-    """Return a value with its interval, as 86.1 % (84.8 to 87.3 %)."""
-    return f"{percent(interval.value)} ({_plain(interval.low)} to {_plain(interval.high)} %)"
-
-
-def points(difference: Difference) -> str:
-    """Return a difference in percentage points with its interval, as +85.7 points (+84.3 to +87.0)."""
-    return f"{100 * difference.value:+.1f} points ({100 * difference.low:+.1f} to {100 * difference.high:+.1f})"
-
-
-def chance(p: float) -> str:
-    """Return a p-value for people, as p = 0.012 or p < 0.001."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-
-
 def doubt(check: CheckResult) -> str:
     """Return the warning that the threshold is reached by luck, perhaps; empty where the interval excludes that."""
     measured = check.custom or check.baseline
@@ -121,10 +98,6 @@ def fall(result: RegressionResult) -> str:
         worst = percent(-result.difference.low)
         return f"{head}: accepted, but with {count(result.rows, 'row')} a fall of {worst} cannot be ruled out."
     return f"{head}: accepted."
-
-
-def _plain(value: float) -> str:
-    return f"{100 * value:.1f}"
 
 
 def _standing(check: CheckResult) -> str:
