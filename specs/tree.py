@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias, cast
 
 from ruamel.yaml import YAML
@@ -50,9 +51,9 @@ _SYNTAX = (
         "the indentation does not fit the lines above",
         "Put the keys of one section into one column.",
     ),
-    ("unexpected end of stream", "a quote is opened and never closed", "Close the quote."),
-    ("or ']'", "a list in brackets is never closed", "Close it with ]."),
-    ("or '}'", "a mapping in braces is never closed", "Close it with }."),
+    ("unexpected end of stream", "a quote is opened here and never closed", "Close the quote."),
+    ("or ']'", "a list in brackets is opened here and never closed", "Close it with ]."),
+    ("or '}'", "a mapping in braces is opened here and never closed", "Close it with }."),
     ("escape", "a text in double quotes holds an unknown backslash escape", "Use single quotes, or write \\\\."),
     (
         "cannot start any token",
@@ -132,6 +133,18 @@ def child(node: TreeNode, part: str | int) -> TreeNode | None:
     return entry.node if entry else None
 
 
+def unprintable(value: Json) -> str | None:
+    """Return the first character in the texts of a JSON value that cannot stand in a spec, None when all can."""
+    if isinstance(value, str):
+        found = _UNPRINTABLE.search(value)
+        return found.group() if found else None
+    if isinstance(value, dict):
+        pairs = cast("dict[str, Json]", value)
+        return next(filter(None, (unprintable(part) for pair in pairs.items() for part in pair)), None)
+    items = cast("list[Json]", value) if isinstance(value, list) else []
+    return next(filter(None, (unprintable(item) for item in items)), None)
+
+
 def visible(text: str, limit: int = 80) -> str:
     """Return outside text for a message: unprintable characters escaped, at most `limit` characters."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit])
@@ -144,19 +157,28 @@ def field_name(path: Path) -> str:
 
 
 def read_tree(text: str, source: str) -> Tree:
-    """Parse `text`; `source` names it in errors.
+    """Parse `text`; `source` names it in errors. The tree is shared between callers and must not be changed.
 
     Raises:
         SpecError: it is too large, not YAML, or uses a part of YAML that is refused; every place is listed.
     """
-    _check_text(text, source)
-    _check_events(text, source)
+    try:
+        return _read(text)
+    except SpecError as error:
+        raise SpecError(source, error.problems) from error
+
+
+@lru_cache(maxsize=8)
+def _read(text: str) -> Tree:
+    """Cached, because an edit reads the same text several times: to find, to compare and to validate."""
+    _check_text(text)
+    _check_events(text)
     try:
         node = cast("Node | None", _yaml().compose(text))
     except (YAMLError, ValueError, OverflowError) as error:
-        raise SpecError(source, (_syntax(error),)) from error
+        raise SpecError("", (_syntax(error),)) from error
     if node is None:
-        raise SpecError(source, (_empty(),))
+        raise SpecError("", (_empty(),))
     builder = _Builder(text)
     root = builder.build(node, ())
     return Tree(root, tuple(builder.problems))
@@ -170,20 +192,20 @@ def _empty() -> Problem:
     return Problem("", "the file is empty", "Begin with `version: 1`; `tailor chat` writes a first spec for you.")
 
 
-def _check_text(text: str, source: str) -> None:
+def _check_text(text: str) -> None:
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise SpecError(source, (Problem("", f"the file is larger than {MAX_BYTES // 1000} kB, a spec never is"),))
+        raise SpecError("", (Problem("", f"the file is larger than {MAX_BYTES // 1000} kB, a spec never is"),))
     found = _UNPRINTABLE.search(text)
     if found:
         line = text.count("\n", 0, found.start()) + 1
         column = found.start() - (text.rfind("\n", 0, found.start()) + 1) + 1
         message = f"the character {visible(found.group())} cannot stand in a spec"
-        raise SpecError(source, (Problem("", message, "Save the file as plain UTF-8 text.", line, column),))
+        raise SpecError("", (Problem("", message, "Save the file as plain UTF-8 text.", line, column),))
     if not text.strip():
-        raise SpecError(source, (_empty(),))
+        raise SpecError("", (_empty(),))
 
 
-def _check_events(text: str, source: str) -> None:
+def _check_events(text: str) -> None:
     """Refuse before anything is composed: aliases can make a small text a tree of millions of values."""
     problems: list[Problem] = []
     depth = documents = values = 0
@@ -204,7 +226,7 @@ def _check_events(text: str, source: str) -> None:
     except (YAMLError, ValueError, OverflowError) as error:
         problems.append(_syntax(error))
     if problems:
-        raise SpecError(source, tuple(problems))
+        raise SpecError("", tuple(problems))
 
 
 def _refused(event: Any) -> list[Problem]:
@@ -233,12 +255,12 @@ def _at(event: Any, message: str, hint: str = "") -> Problem:
 def _syntax(error: Exception) -> Problem:
     marked = cast("Any", error) if isinstance(error, MarkedYAMLError) else None
     problem = str(marked.problem if marked else error)
-    mark = marked.problem_mark if marked else None
+    unknown = (problem, f"this is not YAML: {visible(problem)}", "Check quotes, colons and indentation.")
+    _, message, hint = next((known for known in _SYNTAX if known[0] in problem), unknown)
+    begins_earlier = "never closed" in message or "not of the form" in message
+    mark = (marked.context_mark if begins_earlier else marked.problem_mark) if marked else None
     line, column = (int(mark.line) + 1, int(mark.column) + 1) if mark else (None, None)
-    for part, message, hint in _SYNTAX:
-        if part in problem:
-            return Problem("", message, hint, line, column)
-    return Problem("", f"this is not YAML: {visible(problem)}", "Check quotes, colons and indentation.", line, column)
+    return Problem("", message, hint, line, column)
 
 
 @dataclass
@@ -327,6 +349,7 @@ class _Builder:
                 if found:
                     message = f"holds the character {visible(found.group())}, which cannot stand in a spec"
                     self._problem(path, node, message, "Remove the escape.")
+                    return visible(text)
                 return text
 
     def _number(self, node: Any, kind: str, path: Path) -> Json:
