@@ -147,8 +147,10 @@ class _PlanRun:
             return False
         if self._tools.backend.status(record.run_id).state == "running":
             return False
+        if record.step in self._grants:
+            return True
         self._dead_servers.add(record.step)
-        return record.step in self._grants
+        return False
 
     def _goes_on(self, record: StepRecord, step: Step) -> bool:
         """Whether an attempt that was begun may go on without a new grant.
