@@ -45,12 +45,14 @@ class LabelScore:
 def score_rows(check: Check, answers: Sequence[Answer]) -> list[bool]:
     """Return for each answer whether it is right under the check's scorer.
 
-    For macro_f1 a row is right when the label is; the value of the whole set is `macro_f1`.
+    For macro_f1 a row is right when the label is; the value of the whole set is `macro_f1`. A prompt longer than the model
+    can read is never right, whatever the pattern says of an empty text.
 
     Raises:
         UsageError: the pattern is no regular expression or takes too long, or a wanted answer holds no number.
     """
-    return _SCORERS[check.scorer](check, answers)
+    marks = _SCORERS[check.scorer](check, answers)
+    return [right and answer.finish != "prompt_too_long" for right, answer in zip(marks, answers, strict=True)]
 
 
 def as_check(measure: Check | RegressionCheck) -> Check:

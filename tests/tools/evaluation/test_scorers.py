@@ -65,6 +65,13 @@ def test_regex_finds_the_pattern_anywhere_unless_it_is_anchored():
     assert scored("regex", "", "YES", pattern="yes", ignore_case=True)
 
 
+def test_a_prompt_the_model_cannot_read_is_never_right():
+    check = Check(name="c", scorer="regex", threshold=0.5, pattern="^$")
+    unread = Answer("1", "data/test.csv:2", (), "x", "", "prompt_too_long")
+    empty = Answer("2", "data/test.csv:3", (), "x", "", "stop")
+    assert score_rows(check, [unread, empty]) == [False, True]
+
+
 def test_regex_is_refused_with_the_row_when_it_backtracks_without_end(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(scorers, "PATTERN_TIMEOUT_S", 0.05)
     with pytest.raises(UsageError, match=r"data/test.csv:2"):
