@@ -45,8 +45,8 @@ class LabelScore:
 def score_rows(check: Check, answers: Sequence[Answer]) -> list[bool]:
     """Return for each answer whether it is right under the check's scorer.
 
-    For macro_f1 a row is right when the label is; the value of the whole set is `macro_f1`. A prompt longer than the model
-    can read is never right, whatever the pattern says of an empty text.
+    For macro_f1 a row is right when the label is; the value of the whole set is `macro_f1`. A prompt longer than the
+    model can read is never right, whatever the pattern says of an empty text.
 
     Raises:
         UsageError: the pattern is no regular expression or takes too long, or a wanted answer holds no number.
