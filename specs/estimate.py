@@ -28,6 +28,8 @@ _PROGRAM_BYTES = 1_000_000_000
 _TEXT_BYTES_PER_TOKEN = 5
 _ROW_BYTES = 200
 _ACTIVATION_BYTES = 34
+_SERVED_TOKENS = 2048
+"""Length of a request with its answer for which the server's memory is estimated."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def serve(facts: Facts, machine: Machine, max_batch: int, *, side_by_side: bool)
     """Return what the server takes until it answers; `side_by_side` = base and custom model are two sets of weights."""
     weights = _weights_bytes(facts, machine) * (2 if side_by_side else 1)
     model = facts.model
-    cache = max_batch * model.context_length * model.hidden_size * model.num_layers * 2 * 4
+    cache = max_batch * min(model.context_length, _SERVED_TOKENS) * model.hidden_size * model.num_layers * 2 * 4
     loading = weights / 1e9
     return Estimate(
         seconds=_rounded(6 + loading),

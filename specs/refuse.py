@@ -218,7 +218,10 @@ def _check_memory(spec: CustomizationSpec, facts: Facts, estimates: dict[str, Es
     step, worst = max(estimates.items(), key=lambda item: item[1].memory_bytes)
     have = facts.hardware.gpu_memory_bytes if machine.uses_gpu else facts.hardware.memory_bytes
     place = f"the GPU ({facts.hardware.gpu}) has" if machine.uses_gpu else "this machine has"
-    hint = "Train an adapter (train.0.tuning: lora), take a smaller base model, or set a smaller train.0.batch_size."
+    hint = {
+        "train": "Train an adapter (train.0.tuning: lora), or take a smaller base model.",
+        "deploy": "Set deployment.target: none, or take a smaller base model.",
+    }.get(step, "Take a smaller base model.")
     if worst.memory_bytes > have:
         raise PlanRefused(
             f"The step {step} needs about {_gigabytes(worst.memory_bytes)} of memory; {place} {_gigabytes(have)}.", hint
