@@ -156,14 +156,14 @@ def _ledger(layout: ProjectLayout) -> Iterator[Finding]:
     from tools.ledger import Ledger
 
     with Ledger(layout.ledger_path) as ledger:
-        trouble = AuditLog(layout.audit_path).verify(ledger.audit_head())
-    if trouble is None:
+        report = AuditLog(layout.audit_path, ledger).verify()
+    if report.whole:
         yield Finding(name="audit", state="ok", message="the audit log is whole")
     else:
         yield Finding(
             name="audit",
             state="failed",
-            message=f"the audit log was changed: {trouble}",
+            message=f"the audit log was changed: {'; '.join(report.problems)}",
             hint="Somebody or something edited .tailor/audit.jsonl; compare it with a backup.",
         )
 
@@ -171,8 +171,9 @@ def _ledger(layout: ProjectLayout) -> Iterator[Finding]:
 def _jobs(layout: ProjectLayout) -> Iterator[Finding]:
     from tools.runs import list_runs
 
-    running = [run.run_id for run in list_runs(layout) if run.state == "running"]
-    lost = [run.run_id for run in list_runs(layout) if run.state == "lost"]
+    runs = list_runs(layout)
+    running = [run.run_id for run in runs if run.state == "running"]
+    lost = [run.run_id for run in runs if run.state == "lost"]
     message = f"running: {', '.join(running)}" if running else "nothing is running"
     yield Finding(name="jobs", state="ok", message=message)
     if lost:
@@ -181,6 +182,24 @@ def _jobs(layout: ProjectLayout) -> Iterator[Finding]:
             state="warning",
             message=f"ended without a word: {', '.join(lost)}",
             hint="`tailor run` takes training up again from its last checkpoint.",
+        )
+    if layout.ledger_path.exists():
+        yield from _orphans(layout)
+
+
+def _orphans(layout: ProjectLayout) -> Iterator[Finding]:
+    from tools.deployment.teardown import orphans
+    from tools.ledger import Ledger
+    from tools.running import backend
+
+    with Ledger(layout.ledger_path) as ledger:
+        found = [server.run_id for server in orphans(layout, backend(layout), ledger)]
+    if found:
+        yield Finding(
+            name="servers",
+            state="warning",
+            message=f"run although nothing in the ledger stands for them: {', '.join(found)}",
+            hint="Stop them: tailor teardown --all",
         )
 
 
