@@ -151,7 +151,8 @@ def _seedling_sft(tuning: ChosenTuning, num_rows: int) -> SftRecipe:
         ),
         learning_rate=Default(
             rate,
-            "Far higher than for a real model: few parameters, learnt in few steps.",
+            "Far higher than for a real model: few parameters, learnt in few steps. With 3e-3 from a random start "
+            "and 2e-3 after pre-training, all weights scored 86 to 87 %; adapters were tried at 5e-3.",
             _MEASURED,
         ),
         batch_size=Default(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from specs.atomic import write_text
 from specs.errors import SpecError
 from specs.layout import ProjectLayout
-from specs.load import LoadedSpec, load_spec
+from specs.load import LoadedSpec, load_spec, read_spec_text
 from tools.errors import ToolError, UsageError
 from tools.steps import JsonDict
 
@@ -85,7 +85,7 @@ class SpecFile:
             result = apply_patch(before.text, SpecPatch(changes=tuple(changes)), path.name, by_person=by_person)
             if not result.changed:
                 return SpecChange("", before)
-            if path.read_text(encoding="utf-8-sig") == before.text:
+            if read_spec_text(path) == before.text:
                 self._remember(before.text, result.text)
                 self._write(result.text)
                 return SpecChange(result.diff, self.load())
@@ -106,7 +106,7 @@ class SpecFile:
             raise UsageError("There is no edit to undo.", "Only edits made here can be undone, not edits by hand.")
         last = self._history_dir / f"{versions[-1]:06d}.json"
         record = json.loads(last.read_text(encoding="utf-8"))
-        current = self._layout.spec_path.read_text(encoding="utf-8-sig")
+        current = read_spec_text(self._layout.spec_path)
         if current != record["after"]:
             raise UsageError(
                 "spec.yaml was edited by hand since, so undoing would lose that edit.", "Edit the file instead."
