@@ -1,0 +1,1 @@
+"""Serving trained models on this machine: deploy step, playground, stopping servers. This root imports nothing."""
