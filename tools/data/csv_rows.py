@@ -4,6 +4,7 @@ Rows keep the line they start on, so that a reason can name it. What a column me
 """
 
 import csv
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -105,7 +106,7 @@ def _delimiter(source: SourceFile, feed: _Feed) -> str:
     if "\r" in first.rstrip("\r\n"):
         raise source.error(
             "the lines end in carriage returns alone",
-            f"Convert them: tr '\\r' '\\n' < {source.name} > new{source.path.suffix}",
+            f"Convert them: tr '\\r' '\\n' < {shlex.quote(source.name)} > new{source.path.suffix}",
         )
     counts = {delimiter: first.count(delimiter) for delimiter in _DELIMITERS}
     feed.push_back(1, first)

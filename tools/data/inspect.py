@@ -5,6 +5,7 @@ because rows are text of strangers.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias, cast
 
@@ -22,6 +23,7 @@ MAX_LABELS = 200
 MAX_REFUSED = 20
 _NUM_SAMPLES = 3
 _SAMPLE_CHARACTERS = 100
+_ROW_CHARACTERS = 300
 # beyond so many distinct values a column is not one of labels, and only their hashes are kept
 _COUNTED_VALUES = 20_000
 
@@ -69,6 +71,8 @@ class FileProfile(StrictModel):
     refused: tuple[RefusedSample, ...]
     """The first rows that could not be read."""
     columns: tuple[ColumnProfile, ...]
+    rows: tuple[dict[str, str], ...]
+    """The first rows that can be read, each column's text cut and escaped."""
     suggestion: Suggestion | None
     """The most likely meaning of the columns, None when there is no text to learn from."""
     alternatives: tuple[Suggestion, ...]
@@ -90,12 +94,15 @@ def inspect_file(path: Path | str, root: Path) -> FileProfile:
     source = open_source(resolve_path(name, root), name)
     columns: dict[str, _Column] = {}
     refused: list[RefusedRow] = []
+    rows: list[dict[str, str]] = []
     num_rows = 0
     for record in read_records(source):
         if isinstance(record, RefusedRow):
             refused.append(record)
             continue
         num_rows += 1
+        if len(rows) < _NUM_SAMPLES:
+            rows.append(_shown(record.fields))
         for name, value in record.fields.items():
             column = columns.get(name)
             if column is None and len(columns) < MAX_COLUMNS:
@@ -117,6 +124,7 @@ def inspect_file(path: Path | str, root: Path) -> FileProfile:
         num_refused=len(refused),
         refused=tuple(RefusedSample(line=row.line, reason=row.reason) for row in refused[:MAX_REFUSED]),
         columns=profiles,
+        rows=tuple(rows),
         suggestion=suggestion,
         alternatives=alternatives,
         task_hint=task,
@@ -126,6 +134,11 @@ def inspect_file(path: Path | str, root: Path) -> FileProfile:
         ),
         notices=tuple(source.notices),
     )
+
+
+def _shown(fields: Mapping[str, object]) -> dict[str, str]:
+    pairs = list(fields.items())[:MAX_COLUMNS]
+    return {one_line(name): one_line(_kind_and_text(value)[1], _ROW_CHARACTERS) for name, value in pairs}
 
 
 def _task(suggestion: Suggestion | None, columns: dict[str, "_Column"]) -> tuple[TaskHint | None, Counter[str]]:

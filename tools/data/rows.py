@@ -140,6 +140,8 @@ def _value(fields: Mapping[str, object], name: str) -> object:
 
 
 def _text(name: str, value: object) -> str:
+    if isinstance(value, str) and "\0" not in value:
+        return value
     # labels are often whole numbers; their text has one form, which other numbers have not
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
