@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from specs.atomic import write_text
-from specs.errors import SpecError
 from specs.layout import ProjectLayout
 from specs.load import LoadedSpec, load_spec, read_spec_text
 from tools.errors import ToolError, UsageError
@@ -144,15 +143,6 @@ class SpecFile:
         write_text(self._history_dir / f"{number:06d}.json", record)
         for old in versions[: -_KEPT_VERSIONS + 1]:
             (self._history_dir / f"{old:06d}.json").unlink(missing_ok=True)
-
-
-def is_valid(spec_file: SpecFile) -> bool:
-    """Return whether there is a spec and it has no defects."""
-    try:
-        spec_file.load()
-    except (SpecError, UsageError):
-        return False
-    return True
 
 
 def _with_defaults(fields: JsonDict) -> JsonDict:
