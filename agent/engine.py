@@ -1,0 +1,198 @@
+"""The engine process: one conversation of one project, served as JSON lines over a private socket.
+
+    python -m agent.engine --project DIR --fd N [--thread ID] [--brain NAME]
+
+It is started by `agent.client` and holds what is heavy. It dies with its client and may be killed at any moment; jobs
+outlive it, and the next engine takes the thread up. The key for checking grants comes as the first line on the socket,
+never by argument, environment or file.
+"""
+
+import argparse
+import logging
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, BinaryIO
+
+from pydantic import ValidationError
+
+from agent.events import (
+    COMMAND,
+    AgentEvent,
+    Approval,
+    Command,
+    Hello,
+    SessionRefused,
+    SessionStarted,
+    Shutdown,
+    Stop,
+    UserMessage,
+)
+from specs.errors import ExitCode, TailorError
+
+if TYPE_CHECKING:
+    from agent.session import AgentSession
+
+STRICT_VARIABLE = "LANGGRAPH_STRICT_MSGPACK"
+_MAX_LINE_BYTES = 4 << 20
+_LEAVE_S = 5.0
+_LOG = logging.getLogger(__name__)
+
+
+class Wire:
+    """The socket to the client: events out, commands in."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._reader: BinaryIO = connection.makefile("rb")
+        self._writer: BinaryIO = connection.makefile("wb")
+        self._lock = threading.Lock()
+
+    def send(self, event: AgentEvent) -> None:
+        """Write one event. Raises OSError when the client is gone."""
+        with self._lock:
+            self._writer.write(event.model_dump_json().encode() + b"\n")
+            self._writer.flush()
+
+    def hello(self) -> Hello:
+        """Read the first line. Raises ValueError for anything but a greeting."""
+        return Hello.model_validate_json(self._reader.readline(_MAX_LINE_BYTES))
+
+    def commands(self) -> Iterator[Command]:
+        """Yield commands until the client closes; lines that are none are logged and skipped."""
+        while line := self._reader.readline(_MAX_LINE_BYTES):
+            try:
+                yield COMMAND.validate_json(line)
+            except ValidationError:
+                _LOG.warning("a line of %d bytes is no command", len(line))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until the client closes; return an exit code."""
+    # before anything imports langgraph: its serializer reads this once
+    os.environ[STRICT_VARIABLE] = "true"
+    os.umask(0o077)
+    parser = argparse.ArgumentParser(prog="python -m agent.engine")
+    parser.add_argument("--project", type=Path, required=True)
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--thread", default="main")
+    parser.add_argument("--brain", default=None)
+    options = parser.parse_args(arguments)
+    wire = Wire(socket.socket(fileno=options.fd))
+    try:
+        hello = wire.hello()
+    except (ValueError, OSError):
+        return ExitCode.USAGE
+    try:
+        return _serve(wire, hello, options.project, options.thread, options.brain)
+    except TailorError as error:
+        wire.send(SessionRefused(message=error.message, hint=error.hint, exit_code=int(error.exit_code)))
+        return int(error.exit_code)
+    except (BrokenPipeError, ConnectionResetError):
+        return ExitCode.DONE
+
+
+def _serve(wire: Wire, hello: Hello, project: Path, thread: str, brain_choice: str | None) -> int:
+    from agent.assembly import make_context
+    from agent.session import AgentSession
+    from agent.threads import engine_lock, open_threads
+    from tools.approvals import GrantKey
+    from tools.client import Tailor
+
+    tailor = Tailor(project, grant_key=GrantKey(bytes.fromhex(hello.grant_key)))
+    _log_to(tailor.layout.log_path)
+    with ExitStack() as held:
+        held.enter_context(engine_lock(tailor.layout))
+        saver = held.enter_context(open_threads(tailor.layout))
+        context = make_context(tailor, brain_choice)
+        session = AgentSession(saver, context, thread)
+        started = SessionStarted(
+            project=str(tailor.layout.root), thread=thread, brain=context.brain.name, resumed=not session.is_new
+        )
+        wire.send(started)
+        _converse(wire, session, hello)
+    return ExitCode.DONE
+
+
+def _converse(wire: Wire, session: "AgentSession", hello: Hello) -> None:
+    """Answer commands one after another; `stop` and the end of the client reach a turn at work."""
+    waiting: queue.Queue[UserMessage | Approval | None] = queue.Queue()
+    reader = threading.Thread(target=_listen, args=(wire, session, waiting), daemon=True)
+    _on_signals(session, waiting)
+    reader.start()
+    _tell(wire, session, _answers(session, hello.retry) if hello.retry is not None else session.open())
+    while (command := waiting.get()) is not None:
+        _tell(wire, session, _answers(session, command))
+
+
+def _answers(session: "AgentSession", command: UserMessage | Approval) -> Iterator[AgentEvent]:
+    if isinstance(command, UserMessage):
+        return session.send(command.text, command.id)
+    return session.answer(command)
+
+
+def _tell(wire: Wire, session: "AgentSession", events: Iterator[AgentEvent]) -> None:
+    gone = False
+    for event in events:
+        if gone:
+            continue
+        try:
+            wire.send(event)
+        except OSError:
+            # the turn is not torn down in the middle of a step: the session leaves where it can be taken up
+            gone = True
+            session.leave()
+
+
+def _listen(wire: Wire, session: "AgentSession", waiting: "queue.Queue[UserMessage | Approval | None]") -> None:
+    try:
+        for command in wire.commands():
+            match command:
+                case Stop():
+                    session.stop()
+                case Shutdown():
+                    break
+                case UserMessage() | Approval():
+                    waiting.put(command)
+    except OSError:
+        _LOG.warning("the client's end of the socket failed")
+    _leave(session, waiting)
+
+
+def _leave(session: "AgentSession", waiting: "queue.Queue[UserMessage | Approval | None]") -> None:
+    session.leave()
+    waiting.put(None)
+    # a step that does not look up in time is cut off: the same as being killed, which every step survives
+    timer = threading.Timer(_LEAVE_S, os._exit, args=(int(ExitCode.DONE),))
+    timer.daemon = True
+    timer.start()
+
+
+def _on_signals(session: "AgentSession", waiting: "queue.Queue[UserMessage | Approval | None]") -> None:
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        session.stop()
+
+    def terminate(_number: int, _frame: FrameType | None) -> None:
+        _leave(session, waiting)
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, terminate)
+
+
+def _log_to(path: Path) -> None:
+    """Log warnings to the project's log; never debug lines, which carry what requests hold."""
+    handler = logging.FileHandler(path, delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

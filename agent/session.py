@@ -1,0 +1,200 @@
+"""One conversation: words and answers in, events out. The engine serves it over a socket, tests call it directly."""
+
+import logging
+import uuid
+from collections.abc import Generator, Iterator
+from typing import Any, cast
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.errors import GraphRecursionError, UnknownInterruptError
+from langgraph.types import Command, Interrupt, StateSnapshot
+
+from agent.cards import plan_cards, spec_diff
+from agent.context import AgentContext, EngineLeaves
+from agent.events import AgentEvent, Approval, ApprovalRequested, Notice, Question, Text, TurnFailed, TurnFinished
+from agent.graph import MAX_SUPERSTEPS, build_graph, thread_config
+from agent.memory import is_opening
+from agent.state import OPENING, ApprovalAnswer, ConversationState, fresh_state
+from agent.threads import prune
+from specs.errors import ExitCode, TailorError
+from tools.escape import visible
+
+_LOG = logging.getLogger(__name__)
+_GREETING = (
+    "Hello. Tell me in a sentence what the model should do, and which files hold examples. "
+    "I write the spec with you; nothing runs before you approve it."
+)
+
+
+class AgentSession:
+    """A thread of one project, with its brain and tools."""
+
+    def __init__(self, saver: SqliteSaver, context: AgentContext, thread: str = "main") -> None:
+        self._saver = saver
+        # the compiled graph is only partly typed
+        self._graph: Any = build_graph(saver)
+        self._context = context
+        self._thread = thread
+        self._config = thread_config(thread)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was said in this thread yet."""
+        return not self._state().values
+
+    def open(self) -> Iterator[AgentEvent]:
+        """Take the thread up where it stands: greet, go on with an unfinished turn, or show what waits."""
+        snapshot = self._state()
+        if not snapshot.values:
+            yield from self._greet()
+        elif snapshot.interrupts or not snapshot.next:
+            yield from self._waiting_again(snapshot)
+        else:
+            yield Notice(message="Going on where the conversation was interrupted.")
+            yield from self._turn(None)
+
+    def send(self, text: str, message_id: str | None = None) -> Iterator[AgentEvent]:
+        """Take a message of the person and answer it. A message sent again under the same id is answered once."""
+        message_id = message_id or uuid.uuid4().hex
+        snapshot = self._state()
+        if self._knows(snapshot, message_id):
+            yield from self.open()
+            return
+        if pending := _pending(snapshot):
+            answer = ApprovalAnswer(
+                request_id=_request_id(pending), decision="talk", reason=text, message_id=message_id
+            )
+            yield from self._resume(pending, answer)
+            return
+        message = HumanMessage(text, id=message_id)
+        first = fresh_state() if not snapshot.values else {}
+        yield from self._turn({**first, "messages": [message]})
+
+    def answer(self, approval: Approval) -> Iterator[AgentEvent]:
+        """Take the person's answer to an approval. An answer to a question that is not open changes nothing."""
+        snapshot = self._state()
+        pending = _pending(snapshot)
+        if pending is None or _request_id(pending) != approval.request_id:
+            yield Notice(message="That approval is not open any more.", hint="Answer the one that is shown.")
+            yield from self.open()
+            return
+        answer = ApprovalAnswer(
+            request_id=approval.request_id,
+            decision=approval.decision,
+            grants=approval.grants,
+            reason=approval.reason,
+        )
+        yield from self._resume(pending, answer)
+
+    def stop(self) -> None:
+        """End the turn at work, from any thread; jobs go on."""
+        self._context.control.stop()
+
+    def leave(self) -> None:
+        """End the session in the middle of a step, from any thread; `open` takes it up."""
+        self._context.control.leave()
+
+    def _greet(self) -> Iterator[AgentEvent]:
+        if self._context.brain.is_guide:
+            opening = HumanMessage("", id=uuid.uuid4().hex, additional_kwargs={OPENING: True})
+            yield from self._turn({**fresh_state(), "messages": [opening]})
+            return
+        yield Text(role="assistant", text=_GREETING)
+        yield TurnFinished(waiting="user")
+
+    def _resume(self, pending: Interrupt, answer: ApprovalAnswer) -> Iterator[AgentEvent]:
+        yield from self._turn(Command(resume={pending.id: answer.model_dump()}))
+
+    def _turn(self, graph_input: Any) -> Iterator[AgentEvent]:
+        self._context.control.begin()
+        try:
+            yield from self._stream(graph_input)
+        except EngineLeaves:
+            return
+        except UnknownInterruptError:
+            yield Notice(message="That approval was answered before.")
+        except GraphRecursionError:
+            yield TurnFailed(
+                message=f"The turn was ended after {MAX_SUPERSTEPS} steps without an answer.",
+                hint="Say what to do next, or choose another brain with --brain.",
+            )
+            return
+        except TailorError as error:
+            yield TurnFailed(message=error.message, hint=error.hint, exit_code=int(error.exit_code))
+            return
+        except Exception as error:  # noqa: BLE001 - the one place where a turn's failure becomes an event
+            _LOG.exception("turn failed")
+            yield TurnFailed(
+                message=f"The turn failed unexpectedly ({type(error).__name__}).",
+                hint=f"Details are in {self._context.door.layout.log_path}. Say `go on` to try again.",
+                exit_code=int(ExitCode.FAILED),
+            )
+            return
+        snapshot = self._state()
+        prune(self._saver, self._thread)
+        yield from self._waiting_after(snapshot)
+
+    def _stream(self, graph_input: Any) -> Generator[AgentEvent]:
+        stream = self._graph.stream(
+            graph_input, self._config, context=self._context, stream_mode="custom", durability="sync"
+        )
+        yield from cast("Iterator[AgentEvent]", stream)
+
+    def _waiting_after(self, snapshot: StateSnapshot) -> Iterator[AgentEvent]:
+        values = cast("ConversationState", snapshot.values)
+        if pending := _pending(snapshot):
+            yield self._request_event(pending, values)
+        state = cast("Any", values.get("plan_state", "none"))
+        yield TurnFinished(waiting="approval" if pending else "user", plan_state=state)
+
+    def _waiting_again(self, snapshot: StateSnapshot) -> Iterator[AgentEvent]:
+        """Show again what the person was last shown."""
+        values = cast("ConversationState", snapshot.values)
+        for message in _last_exchange(values.get("messages", [])):
+            role = "user" if isinstance(message, HumanMessage) else "assistant"
+            if message.text:
+                yield Text(role=role, text=visible(message.text, 20_000))
+        if question := values.get("question"):
+            yield Question.model_validate(question)
+        yield from self._waiting_after(snapshot)
+
+    def _request_event(self, pending: Interrupt, values: ConversationState) -> ApprovalRequested:
+        asked = cast("dict[str, Any]", pending.value)
+        plan = self._context.door.known_plan(str(asked["plan"]))
+        diff = ""
+        if (approved := values.get("approved_plan")) and approved != plan.hash:
+            diff = spec_diff(self._context.door.known_plan(approved).spec_text, plan.spec_text)
+        return ApprovalRequested(
+            request_id=_request_id(pending),
+            plan=plan,
+            steps=plan_cards(plan, frozenset(asked["steps"])),
+            diff=diff,
+            reasons=tuple(visible(str(reason)) for reason in asked.get("reasons", ())),
+        )
+
+    def _state(self) -> StateSnapshot:
+        return self._graph.get_state(self._config)
+
+    @staticmethod
+    def _knows(snapshot: StateSnapshot, message_id: str) -> bool:
+        messages = cast("list[AnyMessage]", snapshot.values.get("messages", []))
+        return any(message.id == message_id for message in messages)
+
+
+def _pending(snapshot: StateSnapshot) -> Interrupt | None:
+    return snapshot.interrupts[0] if snapshot.interrupts else None
+
+
+def _request_id(pending: Interrupt) -> str:
+    return str(cast("dict[str, Any]", pending.value)["request_id"])
+
+
+def _last_exchange(messages: list[AnyMessage]) -> list[AnyMessage]:
+    """Return the last message of the person and what was said since."""
+    start = next((i for i in range(len(messages) - 1, -1, -1) if isinstance(messages[i], HumanMessage)), 0)
+    return [
+        message
+        for message in messages[start:]
+        if isinstance(message, AIMessage) or (isinstance(message, HumanMessage) and not is_opening(message))
+    ]
