@@ -5,7 +5,7 @@ Lines of a job itself are `specs.events.TrainEvent`; they travel inside `step_pr
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
 from specs.base import StrictModel
 from specs.events import EndState, TrainEvent
@@ -95,5 +95,3 @@ class PlanFinished(StrictModel):
 ExecutorEvent: TypeAlias = Annotated[
     StepStarted | StepProgress | StepFinished | StepWaiting | PlanFinished, Field(discriminator="type")
 ]
-
-EXECUTOR_EVENT: TypeAdapter[ExecutorEvent] = TypeAdapter(ExecutorEvent)

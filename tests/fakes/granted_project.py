@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -111,7 +111,7 @@ class GrantedProject:
         self.options = list(options)
         self.backend = LocalBackend(self.layout, self.command)
         self.handlers = handlers()
-        self.hashes: dict[str, str] = {}
+        self.input_hash: Callable[[str, Step], str] = lambda name, step: step.inputs[name]
 
     def command(self, _manifest: RunManifest, run: RunLayout) -> list[str]:
         return [sys.executable, str(FAKE_TRAINER), str(run.run_dir), *self.options]
@@ -124,7 +124,7 @@ class GrantedProject:
             GrantVerifier(self.ledger, self.key),
             self.backend,
             self.handlers,
-            lambda name, step: self.hashes.get(name, step.inputs[name]),
+            self.input_hash,
             poll_s=0.02,
         )
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes.granted_project import GrantedProject
 
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=10, help="rounds of the tests that kill processes at random moments")
 
@@ -84,3 +85,16 @@ def until():
             time.sleep(0.01)
 
     return wait
+
+
+@pytest.fixture
+def is_gone() -> Callable[[int], bool]:
+    """Whether a process has ended, reaped or not."""
+
+    def gone(pid: int) -> bool:
+        try:
+            return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    return gone

@@ -22,6 +22,7 @@ from tools.kill_points import kill_point
 _VERBS = {"train": "run", "generate": "generate", "serve": "serve"}
 _START_TIMEOUT_S = 60.0
 _SETTLE_S = 5.0
+_MARK_S = 2.0
 _POLL_S = 0.05
 
 
@@ -141,7 +142,7 @@ class LocalBackend:
 
     def _settled(self, run: RunLayout, launch: int) -> JobStatus:
         """Return the status once the one who came first has begun the launch."""
-        deadline = time.monotonic() + _SETTLE_S
+        deadline = time.monotonic() + _MARK_S
         while (status := probe(run)).launch < launch:
             if time.monotonic() > deadline:
                 raise BackendError(
