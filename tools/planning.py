@@ -42,9 +42,11 @@ def make_plan(layout: ProjectLayout, ledger: Ledger, loaded: LoadedSpec, *, anew
 
 def gather_facts(layout: ProjectLayout, ledger: Ledger, loaded: LoadedSpec) -> Facts:
     """Return what `resolve` needs to know about machine, model and data. Raises as `make_plan` does."""
+    from specs.refuse import supported_stage
     from tools.tracking import tracking_uri
 
     spec = loaded.spec
+    supported_stage(spec)
     base = model_facts(spec.model, layout.root, ledger.custom_model)
     return Facts(
         hardware=hardware_facts(layout.state_dir, _measured_speed(layout, base.name)),
