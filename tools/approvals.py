@@ -10,7 +10,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from specs.canonical import canonical_json
@@ -32,6 +32,8 @@ class GrantKey:
     """The secret that grants are signed with. Never written, never shown."""
 
     secret: bytes
+    used: set[str] = field(default_factory=set[str], repr=False, compare=False)
+    """Ids of grants used with it, so that a row edited back to unused does not count again."""
 
     @classmethod
     def new(cls) -> "GrantKey":
@@ -119,8 +121,6 @@ class GrantVerifier:
         self._ledger = ledger
         self._key = key
         self._clock = clock or Clock()
-        # A row edited back to unused must not work again while this process lives.
-        self._used: set[str] = set()
 
     def consume(self, grant_id: str, plan: Plan, step: Step, *, usd: float, seconds: float) -> "GrantRecord":
         """Use up a grant for a step. Call it in the transaction that records what the grant is used for.
@@ -130,7 +130,7 @@ class GrantVerifier:
             plan: the plan that is run.
             step: the step as it would be run now.
             usd: the most the step may cost, in US dollars.
-            seconds: how long it is expected to work.
+            seconds: the least it needs to work.
 
         Raises:
             GrantRefused: what differs from what was approved, and the next step.
@@ -143,8 +143,8 @@ class GrantVerifier:
             )
         self._check_time(grant, again)
         _check_caps(grant, step, usd, seconds)
-        fresh = grant_id not in self._used and self._ledger.use_grant(grant_id, self._clock.wall())
-        self._used.add(grant_id)
+        fresh = grant_id not in self._key.used and self._ledger.use_grant(grant_id, self._clock.wall())
+        self._key.used.add(grant_id)
         if not fresh:
             raise GrantRefused(f"The approval of step {step.id} was used before; each counts once.", again)
         return grant
@@ -204,7 +204,7 @@ def _check_caps(grant: "GrantRecord", step: Step, usd: float, seconds: float) ->
         raise GrantRefused(f"Step {step.id} may cost {usd:.2f} USD; approved were {grant.max_usd:.2f} USD.", again)
     if not seconds <= grant.max_seconds:
         raise GrantRefused(
-            f"Step {step.id} is expected to take {seconds:.0f} s; approved were {grant.max_seconds:.0f} s.",
+            f"Step {step.id} needs at least {seconds:.0f} s; approved were {grant.max_seconds:.0f} s.",
             "Raise budget.hours in spec.yaml and approve the new plan.",
         )
 

@@ -173,10 +173,10 @@ class _PlanRun:
             )
         self._check_inputs(step)
         kill_point("inputs_checked")
-        expected_s = 0.0 if handler.keeps_running else step.estimate.seconds
+        least_s = 0.0 if handler.keeps_running else step.estimate.seconds_low
         with self._ledger.transaction():
             grant = self._tools.verifier.consume(
-                grant_id, self._plan, step, usd=step.estimate.cost_usd, seconds=expected_s
+                grant_id, self._plan, step, usd=step.estimate.cost_usd, seconds=least_s
             )
             self._set_aside(step)
             job = self._claim(step, handler) if handler.has_job else None

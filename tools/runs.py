@@ -30,6 +30,7 @@ SILENT_S = 600.0
 
 _MAX_LINE_BYTES = 1 << 20
 _READ_BYTES = 1 << 23
+_TAIL_BYTES = 1 << 17
 _LOG_TAIL_BYTES = 4096
 _LOG_LINE_CHARACTERS = 4000
 _POLL_S = 0.2
@@ -129,7 +130,7 @@ class RunInfo:
     last: tuple[TrainEvent, ...] = field(default=())
     """The latest events, oldest first."""
     num_skipped: int = 0
-    """Lines of events.jsonl that were no known event."""
+    """Lines of the latest events that were no known event."""
 
     @property
     def progress(self) -> float | None:
@@ -249,7 +250,8 @@ def _info(run: RunLayout) -> RunInfo | None:
     if manifest is None:
         return None
     status = probe(run)
-    reader = EventReader(run.events_path)
+    # A server tells its address first and then may tell much; of other jobs the last lines say all.
+    reader = EventReader(run.events_path, 0 if manifest.task.type == "serve" else _tail_offset(run.events_path))
     placed = reader.read()
     finished = next((p.event for p in reversed(placed) if _closes(p, status)), None)
     now = time.time()
@@ -283,6 +285,17 @@ def _manifest(run: RunLayout) -> RunManifest | None:
         return RunManifest.model_validate_json(run.manifest_path.read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def _tail_offset(path: Path) -> int:
+    """Return where a line begins not far before the end of a file."""
+    try:
+        with path.open("rb") as stream:
+            start = max(0, path.stat().st_size - _TAIL_BYTES)
+            stream.seek(start)
+            return start + stream.read(_MAX_LINE_BYTES).find(b"\n") + 1 if start else 0
+    except OSError:
+        return 0
 
 
 def _closes(placed: PlacedEvent, status: JobStatus) -> bool:

@@ -128,7 +128,7 @@ class ForgetsTheSignature(GrantVerifier):
 class ForgetsUse(GrantVerifier):
     def consume(self, grant_id, plan, step, *, usd, seconds):
         found: GrantRecord = super().consume(grant_id, plan, step, usd=usd, seconds=seconds)
-        self._used.clear()
+        self._key.used.clear()
         self._ledger.change("UPDATE grants SET used_at = NULL WHERE grant_id = ?", (grant_id,))
         return found
 

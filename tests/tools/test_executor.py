@@ -1,6 +1,8 @@
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.fakes.granted_project import GrantedProject, a_plan, a_step
@@ -110,6 +112,23 @@ def test_job_that_is_killed_every_time_fails_after_three_relaunches(project: Gra
     assert "signal 9" in finished(events)["train"].message
     assert "4 times" in finished(events)["train"].message
     assert project.effects("r1") == 4
+
+
+def test_killed_job_is_not_launched_again_when_it_was_told_to_stop(project: GrantedProject):
+    plan = a_plan(a_step("train"))
+    project.options = ["--work-s", "60"]
+    watched = project.watch(plan, project.approve(plan))
+    assert any(isinstance(event, StepProgress) for event in watched)
+    watched.close()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("TAILOR_RUN_DIR") == str(project.layout.run("r1").run_dir):
+                process.kill()
+    while project.backend.status("r1").state == "running":
+        time.sleep(0.01)
+    assert project.backend.stop("r1").died
+    assert project.run(plan, {})[-1].state == "stopped"
+    assert project.effects("r1") == 1
 
 
 def test_stopped_job_stops_the_plan_and_goes_on_when_granted_again(project: GrantedProject):

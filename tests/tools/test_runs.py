@@ -163,6 +163,15 @@ def test_seconds_are_of_work_without_the_time_between_launches(layout: ProjectLa
     assert work_seconds(run, 9999.0, first_launch=2, until=505.0) == 5.0
 
 
+def test_long_run_is_read_from_its_last_lines(layout: ProjectLayout):
+    run = a_run(layout, launches=1)
+    tell(run, "dreamt", of="sheep")
+    line = json.dumps({"type": "progress", "time": 1.0, "done": 5, "total": 10, "elapsed_s": 1.0}) + "\n"
+    run.events_path.open("a").write(line * 3000)
+    info = run_info(layout, "r1")
+    assert (info.done, info.num_skipped, len(info.last)) == (5, 0, 50)
+
+
 def test_runs_are_listed_by_number_and_strange_folders_left_out(layout: ProjectLayout):
     for run_id in ("r10", "r2", "r1"):
         a_run(layout, run_id)

@@ -73,7 +73,8 @@ class LocalBackend:
 
         run = self._run(run_id)
         status = probe(run)
-        if status.state == "finished" or not run.run_dir.is_dir():
+        # A job that was killed would be launched again; the stop file keeps it from that.
+        if (status.state == "finished" and not status.died) or not run.run_dir.is_dir():
             return status
         _write_stop(run)
         kill_point("stop_written")
