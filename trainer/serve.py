@@ -11,10 +11,11 @@ import http.client
 import importlib.metadata
 import logging
 import os
+import secrets
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ import torch
 import uvicorn
 from pydantic import ValidationError
 
+from specs.atomic import write_text
 from specs.errors import ExitCode
 from specs.events import TRAIN_EVENT, EndState, Finished, Serving, Started
 from specs.layout import RunLayout
@@ -105,12 +107,10 @@ def _serve(layout: RunLayout, events: EventLog) -> Ending:
     if not isinstance(task, ServeTask):
         message = f"{layout.manifest_path} holds a {task.type} task, not a serve task."
         raise TrainerError(message, "Start it with `python -m trainer run`.", exit_code=ExitCode.USAGE)
-    earlier = _earlier_serving(layout.events_path)
-    lifetime = Lifetime(layout.stop_path, earlier.expires_at if earlier else None)
+    earlier = _earlier_launches(layout.events_path)
+    lifetime = Lifetime(layout.stop_path, promised_end(earlier, time.time()))
     with lifetime.watching():
-        if lifetime.expired:
-            return EXPIRED
-        api_key = _read_key(Path(task.api_key_path))
+        api_key = _api_key(Path(task.api_key_path))
         with _listen(task, _port_of(earlier)) as listener:
             if vllm.is_usable(task):
                 return _serve_with_vllm(task, api_key, listener, lifetime, events)
@@ -123,7 +123,6 @@ def _serve_ourselves(
     facts = machine()
     # plain sdpa on a GPU: left-padded batches that grow and shrink are not what flash attention is made for
     chosen = profile(task.limits.device, facts)
-    chosen = replace(chosen, bf16=chosen.bf16 and chosen.device != "cpu")
     chosen = chosen if chosen.device == "cpu" else replace(chosen, attention="sdpa")
     threads = choose_threads(task.limits.threads, None, facts, hidden=256, rows=task.max_batch)
     use_threads(threads)
@@ -249,28 +248,46 @@ def _listen(task: ServeTask, preferred: int) -> socket.socket:
     ) from refused
 
 
-def _read_key(path: Path) -> str:
+def _api_key(path: Path) -> str:
+    """Return the key of the file; a missing one is made, readable by its owner alone, for the first launch and every
+    launch after a teardown took the key away."""
     try:
-        key = path.read_text(encoding="utf-8").strip()
+        key = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+        if not key:
+            key = secrets.token_urlsafe(32)
+            write_text(path, key + "\n", mode=0o600)
+        return key
     except OSError as error:
-        raise TrainerError(f"The API key {path} cannot be read: {error.strerror}.", "Deploy again.") from error
-    if not key:
-        raise TrainerError(f"The API key file {path} is empty.", "Deploy again: a new key is made.")
-    return key
+        raise TrainerError(
+            f"The API key {path} cannot be used: {error.strerror}.", "Look at the permissions of its folder."
+        ) from error
 
 
-def _earlier_serving(events_path: Path) -> Serving | None:
-    """Return the last `serving` event of earlier launches."""
-    found: Serving | None = None
+def _earlier_launches(events_path: Path) -> list[Serving | Finished]:
+    """Return when earlier launches of this run began to serve and ended, in order."""
+    found: list[Serving | Finished] = []
     for line in events_path.read_bytes().splitlines():
         with contextlib.suppress(ValidationError):
             event = TRAIN_EVENT.validate_json(line)
-            found = event if isinstance(event, Serving) else found
+            if isinstance(event, Serving | Finished):
+                found.append(event)
     return found
 
 
-def _port_of(serving: Serving | None) -> int:
-    return int(serving.url.rpartition(":")[2].partition("/")[0]) if serving else 0
+def promised_end(earlier: Sequence[Serving | Finished], now: float) -> float | None:
+    """Return the end in seconds since the epoch that a server which was killed has promised and must keep.
+
+    None for a fresh time to live: a first launch, one after a server that ended by itself or was stopped, and one after
+    the promised end, which somebody must have asked for.
+    """
+    last = earlier[-1] if earlier else None
+    return last.expires_at if isinstance(last, Serving) and last.expires_at > now else None
+
+
+def _port_of(earlier: Sequence[Serving | Finished]) -> int:
+    """Return the port of the launch before, so that clients find the server where it was; 0 for none."""
+    urls = [event.url for event in earlier if isinstance(event, Serving)]
+    return int(urls[-1].rpartition(":")[2].partition("/")[0]) if urls else 0
 
 
 def _answers(host: str, port: int) -> bool:

@@ -13,7 +13,7 @@ from specs.run import ModelRef
 from tests.fakes.serve_process import API_KEY, ServeProcess, launched, write_manifest
 from tests.fakes.tiny_chat_model import make_adapter, make_model, ref
 from trainer.events import EventLog
-from trainer.serve import serve
+from trainer.serve import promised_end, serve
 
 STOPPED = 4
 
@@ -65,9 +65,6 @@ def test_serve_ends_when_its_time_is_over(tmp_path: Path, models) -> None:
     assert (finished.state, finished.message, finished.exit_code) == ("succeeded", "time to live reached", 0)
     serving = next(event for event in server.events() if isinstance(event, Serving))
     assert finished.time >= serving.expires_at
-    # a launch after the promised end serves no more
-    assert serve(run.run_dir) == 0
-    assert _last(run).message == "time to live reached"
 
 
 def test_serve_names_the_port_when_it_is_taken(tmp_path: Path, models) -> None:
@@ -102,12 +99,38 @@ def test_serve_says_what_is_missing_when_a_model_folder_is_gone(tmp_path: Path) 
     assert "nowhere" in _last(run).message
 
 
-def test_serve_says_what_is_missing_when_the_key_is_gone(tmp_path: Path, models) -> None:
+def test_serve_makes_a_private_key_when_there_is_none(tmp_path: Path, models, monkeypatch) -> None:
     run = write_manifest(tmp_path / "r1", models)
-    (run.run_dir / "api_key").unlink()
-    assert serve(run.run_dir) == 1
-    assert "api_key" in _last(run).message
-    assert API_KEY not in run.events_path.read_text()
+    key_path = run.run_dir / "api_key"
+    key_path.unlink()
+    monkeypatch.setattr("trainer.serve.load_fleet", _far_enough)
+    keys = [(serve(run.run_dir), key_path.read_text())[1] for _ in range(2)]
+    assert keys[0] == keys[1]
+    assert len(keys[0].strip()) >= 40
+    assert key_path.stat().st_mode & 0o777 == 0o600
+    assert keys[0].strip() not in run.events_path.read_text()
+
+
+def _far_enough(*_: object) -> None:
+    raise ValueError("far enough")
+
+
+SERVED = Serving(time=100.0, url="http://127.0.0.1:1/v1", models=("base",), expires_at=200.0)
+ENDED = Finished(time=150.0, state="stopped", message="", exit_code=4, seconds=1.0)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now", "expected"),
+    [
+        ([], 150.0, None),
+        ([SERVED], 150.0, 200.0),
+        ([SERVED], 201.0, None),
+        ([SERVED, ENDED], 150.0, None),
+        ([SERVED, ENDED, SERVED.model_copy(update={"expires_at": 300.0})], 150.0, 300.0),
+    ],
+)
+def test_promised_end_is_kept_when_the_server_was_killed(earlier, now: float, expected: float | None) -> None:
+    assert promised_end(earlier, now) == expected
 
 
 def test_serve_takes_the_earlier_port_when_it_is_launched_again(tmp_path: Path, models, monkeypatch) -> None:
@@ -122,7 +145,7 @@ def test_serve_takes_the_earlier_port_when_it_is_launched_again(tmp_path: Path, 
     def load(*_: object) -> None:
         with socket.create_connection(("127.0.0.1", port)) as connection:
             taken.append(connection.getpeername()[1])
-        raise ValueError("far enough")
+        _far_enough()
 
     monkeypatch.setattr("trainer.serve.load_fleet", load)
     serve(run.run_dir)

@@ -15,6 +15,8 @@ from torch.nn import functional
 from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
+from trainer.generate import autocast
+from trainer.hardware import Profile
 from trainer.serving.sampling import TokenChooser
 
 BASE_ADAPTER = "__base__"
@@ -36,11 +38,13 @@ class Row:
 class Decoder:
     """A network and the rows it works on."""
 
-    def __init__(self, network: torch.nn.Module, model: PreTrainedModel, *, mixed: bool) -> None:
+    def __init__(self, network: torch.nn.Module, model: PreTrainedModel, profile: Profile, *, mixed: bool) -> None:
         """Take `network`, what is called (a PEFT wrapper or the model itself), and `model`, the one inside.
 
+        `profile`: the precision answers are computed in, the evaluation's.
         `mixed`: the network takes the adapter of each row as `adapter_names`.
         """
+        self._profile = profile
         self._network = network
         self._mixed = mixed
         self._device = model.device
@@ -104,7 +108,8 @@ class Decoder:
             extra["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
         if self._mixed:
             extra["adapter_names"] = [row.adapter for row in rows]
-        output = self._network(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **extra)
+        with autocast(self._profile):
+            output = self._network(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **extra)
         for row, logits in zip(rows, output.logits[:, -1].float().cpu(), strict=True):
             row.last_token = row.chooser.choose(logits)
             row.num_tokens += 1

@@ -58,7 +58,7 @@ def load_fleet(refs: Sequence[ModelRef], profile: Profile) -> Fleet:
     num_parameters = 0
     for group in _by_base(refs).values():
         network, model, adapters = _load_group(group, profile)
-        decoder = Decoder(network, model, mixed=bool(adapters))
+        decoder = Decoder(network, model, profile, mixed=bool(adapters))
         decoders.append(decoder)
         num_parameters += sum(parameter.numel() for parameter in network.parameters())
         for ref in group:

@@ -143,13 +143,15 @@ class Scheduler:
         return not self._thread.is_alive()
 
     def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._closing is not None or self._has_work())
-                if self._closing is not None:
-                    return
+        while self._wait_for_work():
             for decoder in self._decoders:
                 self._turn(decoder)
+
+    def _wait_for_work(self) -> bool:
+        """Return True when there is something to do, False when the scheduler closes."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing is not None or self._has_work())
+            return self._closing is None
 
     def _has_work(self) -> bool:
         return any(self._waiting.values()) or any(self._running.values())
