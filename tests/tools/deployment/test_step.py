@@ -206,7 +206,7 @@ def test_model_is_evaluated_deployed_played_with_and_torn_down(measured: Measure
         assert result["parity"]["rows"] == 20
         assert result["parity"]["equal"] >= 18, result["parity"]
         assert Path(result["api_key_path"]).stat().st_mode & 0o777 == 0o600
-        played = play(measured.layout, "hello", backend=backend)
+        played = play(measured.layout, "hello")
         assert [answer["model"] for answer in played["answers"]] == ["seedling", "bank@1"]
         assert played["answers"][0]["text"] != played["answers"][1]["text"]
     finally:
