@@ -27,7 +27,7 @@ def step_card(plan_hash: str, step: Step) -> StepCard:
         writes=tuple(one_line(path) for path in step.writes),
         undo=one_line(step.undo, 200),
         values=tuple(
-            ValueCard(name=value.name, value=one_line(str(value.value)), reason=one_line(value.reason, 200))
+            ValueCard(name=value.name, value=one_line(str(value.value)), reason=one_line(value.reason, 500))
             for value in step.values
         ),
         needs_approval=needs_approval(step),

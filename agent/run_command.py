@@ -34,7 +34,7 @@ def run_plan(tailor: Tailor, *, approved: str | None, max_usd: float | None, aga
     plan = tailor.plan(anew=again)
     open_steps = _open_steps(tailor, plan)
     if open_steps:
-        _say(plan_text(plan_ready(plan)))
+        _say(plan_text(plan_ready(plan), brief=True))
     else:
         _say(f"Everything in plan {short_hash(plan.hash)} is done; --again trains another version.")
     grants = _grants(tailor, plan, open_steps, approved, max_usd)

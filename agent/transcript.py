@@ -97,7 +97,7 @@ class Transcript:
                 for problem in event.problems:
                     self._paragraphs(f"✗ {problem}")
             case PlanReady():
-                self._write(f"\n{plan_text(event, self._width)}")
+                self._write(f"\n{plan_text(event, self._width, brief=True)}")
             case ApprovalRequested():
                 self._approval(event)
             case Shown():

@@ -172,11 +172,6 @@ def notes(spec: CustomizationSpec, facts: Facts, stage: SftSpec, tuning: str, nu
             f"{data.num_refused:,} rows are refused and not used; `tailor data check` names each with its reason."
         )
     found += data.warnings
-    found += [
-        f"No licence or permission is named for {source.path} (data.sources, rights)."
-        for source in spec.data.sources
-        if source.rights is None
-    ]
     if stage.lora is not None and tuning == "full":
         found.append("The adapter settings under train.0.lora are not used: all weights are trained.")
     found.append(_resolution(num_test))

@@ -59,7 +59,7 @@ def handlers() -> Mapping[StepKind, StepHandler]:
 def stop_run(layout: ProjectLayout, run_id: str) -> JsonDict:
     """Stop a run and say how it stands. Raises UsageError for an unknown id, ToolError when it does not end."""
     before = run_info(layout, run_id)
-    if before.state in ("running", "waiting"):
+    if before.state not in ("succeeded", "stopped"):
         backend(layout).stop(run_id)
     state = run_info(layout, run_id).state
     sentence = _STOP_SENTENCES.get(state, "Run {run} is {state}.").format(run=run_id, state=state)

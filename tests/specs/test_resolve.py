@@ -228,7 +228,6 @@ def test_qlora_is_planned_when_there_is_a_gpu(spec_text: str, make_facts: MakeFa
         ({}, {"data": {"num_test": 12}}, "Fewer than 25 test rows"),
         ({}, {"data": {"num_refused": 1200}}, "1,200 rows are refused"),
         ({}, {"data": {"warnings": ("6 % of the rows are duplicates.",)}}, "6 % of the rows are duplicates."),
-        ({"data.sources": [{"path": "x.csv"}]}, {}, "No licence or permission is named for x.csv"),
         ({"train.0.lora": {"rank": 8}}, {}, "are not used"),
         ({"budget.hours": 0.015}, {}, "will likely take"),
     ],
