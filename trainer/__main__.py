@@ -4,6 +4,7 @@ Must not import torch or any other heavy package itself: `--help` works with pyd
 """
 
 import argparse
+import faulthandler
 import sys
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="folder that holds run.json")
     arguments = parser.parse_args(argv)
 
+    faulthandler.enable()
     from trainer.run import run
 
     return run(arguments.run_dir, None if arguments.command == "run" else arguments.command)

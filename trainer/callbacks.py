@@ -34,7 +34,8 @@ class Flow(TrainerCallback):
         self._validates = validates
         self._checkpoints = job.layout.checkpoints_dir
         self._earlier_s = job.state.train_s
-        self._began = self._logged_at = time.monotonic()
+        self._began = self._step_began = time.monotonic()
+        self._busy_s = 0.0
         self._first_step = 0
         self._logged_tokens = 0
         self._validate_at: set[int] = set()
@@ -56,14 +57,19 @@ class Flow(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Note where the loop starts."""
-        self._began = self._logged_at = time.monotonic()
+        self._began = time.monotonic()
         self._first_step = self.step = state.global_step
         self._logged_tokens = self.count_tokens()
         self.total_steps = state.max_steps
         self._validate_at = validation_steps(state.max_steps, self._settings.epochs) if self._validates else set()
 
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Note when a step starts: validations and checkpoints are not counted into the speed."""
+        self._step_began = time.monotonic()
+
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Set what the trainer does after this step."""
+        self._busy_s += time.monotonic() - self._step_began
         step = self.step = state.global_step
         ends = step >= state.max_steps
         if not ends:
@@ -74,15 +80,15 @@ class Flow(TrainerCallback):
         # a checkpoint is logged at, so that a resumed run averages the same losses as an unbroken one
         control.should_log = step % self._settings.log_every == 0 or step == 1 or ends or control.should_save
         control.should_training_stop = ends or self.stopped is not None
-        self._job.remember(force=False, train_s=self.seconds)
+        self._job.remember(force=False, train_s=self.seconds, tracking_run=self._tracker.run_id)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         """Tell a step that was logged."""
         if not logs or "loss" not in logs:
             return
-        now, step = time.monotonic(), state.global_step
+        step = state.global_step
         num_tokens = self.count_tokens()
-        rate = (now - self._began) / max(step - self._first_step, 1)
+        rate = (time.monotonic() - self._began) / max(step - self._first_step, 1)
         event = StepDone(
             time=time.time(),
             step=step,
@@ -91,11 +97,11 @@ class Flow(TrainerCallback):
             loss=float(logs["loss"]),
             learning_rate=float(logs["learning_rate"]),
             grad_norm=_number(logs.get("grad_norm")),
-            tokens_per_s=(num_tokens - self._logged_tokens) / max(now - self._logged_at, 1e-9),
+            tokens_per_s=(num_tokens - self._logged_tokens) / max(self._busy_s, 1e-9),
             elapsed_s=self.seconds,
             eta_s=rate * (state.max_steps - step),
         )
-        self._logged_at, self._logged_tokens = now, num_tokens
+        self._busy_s, self._logged_tokens = 0.0, num_tokens
         self._job.events.write(event)
         self._tracker.metrics(
             step, {"loss": event.loss, "learning_rate": event.learning_rate, "grad_norm": event.grad_norm}

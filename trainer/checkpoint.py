@@ -5,6 +5,7 @@ Knows files, not what a trainer puts into them.
 """
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from specs.base import StrictModel
 _PREFIX = "step-"
 _MARKER = "COMPLETE"
 _KEPT = 2
+_FULL_BYTES = 1 << 16
 
 
 class Marker(StrictModel):
@@ -63,8 +65,11 @@ def save(folder: Path, step: int, num_tokens: int, fill: Callable[[Path], None])
         sync_folder(path)
         write_text(path / _MARKER, marker.model_dump_json())
         sync_folder(folder)
-    except BaseException:
+    except BaseException as error:
+        full = shutil.disk_usage(folder).free < _FULL_BYTES
         shutil.rmtree(path, ignore_errors=True)
+        if full and not isinstance(error, OSError):  # torch's writer does not say why it failed
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
         raise
     for old in list(_complete(folder))[_KEPT:]:
         _remove(old.path)

@@ -31,6 +31,8 @@ class Encoded:
     input_ids: list[list[int]]
     labels: list[list[int]]
     prompt_lengths: list[int]
+    num_parted: int
+    """Rows whose prompt alone is not how the whole conversation starts."""
 
     @property
     def lengths(self) -> list[int]:
@@ -105,7 +107,8 @@ def encode(
         list(ids) if loss_on == "all" else [IGNORED] * start + ids[start:]
         for ids, start in zip(whole_ids, starts, strict=True)
     ]
-    return Encoded(rows, whole_ids, labels, starts)
+    num_parted = sum(start < len(prompt) for start, prompt in zip(starts, prompt_ids, strict=True))
+    return Encoded(rows, whole_ids, labels, starts, num_parted)
 
 
 def check(encoded: Encoded, *, limit: int, loss_on: Literal["completion", "all"], file_name: str) -> None:

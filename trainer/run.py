@@ -4,7 +4,6 @@ Light at import: torch and the rest come in with the task.
 """
 
 import contextlib
-import faulthandler
 import os
 import sys
 import traceback
@@ -27,7 +26,6 @@ def run(run_dir: Path, only: str | None = None) -> int:
         run_dir: the run directory.
         only: type of task that is accepted, None for any.
     """
-    faulthandler.enable()
     layout = RunLayout(run_dir.resolve())
     try:
         manifest = open_manifest(layout)
@@ -86,18 +84,18 @@ def _work(layout: RunLayout, manifest: RunManifest, events: EventLog) -> int:
         return int(ExitCode.DONE) if isinstance(events.last(), Finished) else _tell(events, done)
     state = read_state(layout)
     stop = StopWatch(layout.stop_path, task.limits.max_seconds, state.work_s)
-    try:
-        stop.listen()
-        job = Job(layout, manifest, events, stop, state)
-        job.remember(launches=state.launches + 1)
-        stop.check()
-        ending = _task(task, job)
-        job.remember()
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place that tells failures
-        ending = _ending(error, stop)
-    code = _tell(events, ending)
-    if ending.state == "stopped":
-        stop.used()
+    with stop.listening():
+        try:
+            job = Job(layout, manifest, events, stop, state)
+            job.remember(launches=state.launches + 1)
+            stop.check()
+            ending = _task(task, job)
+            job.remember()
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place that tells failures
+            ending = _ending(error, stop)
+        code = _tell(events, ending)
+        if ending.state == "stopped":
+            stop.used()
     return code
 
 
@@ -130,7 +128,8 @@ def _ending(error: BaseException, stop: StopWatch) -> Finished:
     if isinstance(error, KeyboardInterrupt):
         message = "Interrupted at once; work after the last checkpoint is lost."
         return finished("stopped", message, "Start the step again to go on.", ExitCode.INTERRUPTED, stop.worked_s)
-    traceback.print_exception(error, file=sys.stderr)
+    if not isinstance(error, TrainerError):
+        traceback.print_exception(error, file=sys.stderr)
     sentence = explain(error)
     return finished("failed", sentence.message, sentence.hint, sentence.exit_code, stop.worked_s)
 

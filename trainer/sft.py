@@ -2,6 +2,7 @@
 """Supervised fine-tuning from a manifest to a saved model: data in, events, checkpoints, model and report out."""
 
 import contextlib
+import math
 import os
 import platform
 import time
@@ -81,6 +82,13 @@ def _prepare(task: TrainTask, job: Job, profile: hardware.Profile) -> Material:
             data.check(encoded[name], limit=limit, loss_on=settings.loss_on, file_name=name)
     train_rows = encoded["train.jsonl"]
     job.events.warn("trained_tokens", data.mask_sentence(train_rows, tokenizer))
+    if train_rows.num_parted:
+        job.events.warn(
+            "prompt_parted",
+            f"In {train_rows.num_parted} rows the chat template writes the prompt another way once an answer follows; "
+            "training starts where the two part.",
+            "Look at the trained part above: it should be the answer and its end mark.",
+        )
     job.stop.check()
     return Material(profile, tokenizer, config, train_rows, encoded.get("validation.jsonl"))
 
@@ -142,7 +150,7 @@ def _model(task: TrainTask, material: Material) -> tuple[Any, Any]:
     set_seed(settings.seed)
     adapted = model.load_adapter(loaded, task.model, trainable=not full)
     if full:
-        return adapted.merge_and_unload(), None
+        return adapted.merge_and_unload().requires_grad_(True), None
     own = adapted.peft_config["default"]
     if settings.lora and (own.r, own.lora_alpha) != (settings.lora.rank, settings.lora.alpha):
         raise TrainerError(
@@ -170,11 +178,9 @@ def _set_attention_dropout(loaded: Any, value: float) -> None:
 
 def _tell_start(job: Job, material: Material, trainer: Any, found: checkpoint.Checkpoint | None) -> None:
     counts = [(p.numel(), p.requires_grad) for p in trainer.model.parameters()]
-    batch = trainer.args.per_device_train_batch_size * trainer.args.gradient_accumulation_steps
     rows = len(material.train.rows)
-    micro_batches = -(-rows // trainer.args.per_device_train_batch_size)
-    steps = max(-(-micro_batches // trainer.args.gradient_accumulation_steps), 1)
-    total = int(-(-trainer.args.num_train_epochs * steps // 1)) if batch else 0
+    micro_batches = math.ceil(rows / trainer.args.per_device_train_batch_size)
+    steps_per_epoch = math.ceil(micro_batches / trainer.args.gradient_accumulation_steps)
     job.events.write(
         Started(
             time=time.time(),
@@ -186,7 +192,7 @@ def _tell_start(job: Job, material: Material, trainer: Any, found: checkpoint.Ch
             num_parameters=sum(size for size, _ in counts),
             num_trainable=sum(size for size, trained in counts if trained),
             num_examples=rows,
-            total_steps=total,
+            total_steps=math.ceil(trainer.args.num_train_epochs * steps_per_epoch),
             resumed_from=found.marker.step if found else None,
             versions={"python": platform.python_version(), **{name: version(name) for name in _VERSIONED}},
         )

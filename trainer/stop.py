@@ -1,7 +1,9 @@
 """Says whether a job has to end early: a signal, the `stop` file, or the end of its time. Acts on nothing itself."""
 
+import contextlib
 import signal
 import time
+from collections.abc import Generator
 from pathlib import Path
 from types import FrameType
 
@@ -31,10 +33,15 @@ class StopWatch:
         """Seconds of work over all launches."""
         return self._worked_s + time.monotonic() - self._started
 
-    def listen(self) -> None:
+    @contextlib.contextmanager
+    def listening(self) -> Generator[None]:
         """Take SIGTERM and SIGINT as requests; a second one interrupts at once. Main thread only."""
-        for number in _SIGNALS:
-            signal.signal(number, self._on_signal)
+        before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def reason(self) -> JobStopped | None:
         """Return why the job has to stop now, None to go on."""

@@ -7,7 +7,7 @@ Decides nothing about when: `callbacks.py` does.
 import contextlib
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,7 @@ class SupervisedTrainer(SFTTrainer):
         size = self.args.per_device_train_batch_size * 4
         order = sorted(range(len(encoded.rows)), key=lambda index: len(encoded.input_ids[index]))
         collate: Any = self.data_collator
+        model: Any = self.model
         loss = hits = count = 0.0
         for start in range(0, len(order), size):
             rows = [
@@ -103,7 +104,7 @@ class SupervisedTrainer(SFTTrainer):
             ]
             inputs = self._prepare_inputs(collate(rows))
             with torch.no_grad(), self.compute_loss_context_manager():
-                outputs: Any = self.model(**inputs, use_cache=False, fused_lm_head=True)
+                outputs = model(**inputs, use_cache=False, fused_lm_head=True)
             loss -= float(outputs.log_probs.sum())
             hits += float(outputs.is_top1.sum())
             count += float(outputs.label_mask.sum())
@@ -129,7 +130,7 @@ class SupervisedTrainer(SFTTrainer):
 
 
 @contextlib.contextmanager
-def as_if_nothing_happened(model: Any) -> Iterator[None]:
+def as_if_nothing_happened(model: Any) -> Generator[None]:
     """Keep the random states and the training mode, so that looking at a model does not change its training."""
     states = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
     gpu = torch.cuda.get_rng_state() if torch.cuda.is_available() else None

@@ -4,6 +4,7 @@
 Training never waits for it and never fails by it: what cannot be sent in time is dropped, with one warning event.
 """
 
+import contextlib
 import logging
 import os
 import queue
@@ -16,6 +17,7 @@ from typing import Any
 from specs.run import DatasetRef, TrackingRef
 from trainer.events import EventLog
 
+_SQLITE = "sqlite:///"
 _QUEUE_SIZE = 2000
 _TRIES = 4
 _RETRY_S = 0.5
@@ -105,7 +107,7 @@ class _Store:
 
         for name_of_log in ("mlflow", "alembic"):
             logging.getLogger(name_of_log).setLevel(logging.ERROR)
-        self._mlflow = mlflow
+        _make_store(target.uri)
         self._client = mlflow.MlflowClient(tracking_uri=target.uri)
         found = self._client.get_experiment_by_name(target.experiment)
         if found is None:
@@ -152,6 +154,26 @@ class _Store:
             self._client.set_tag(self.run_id, name, value)
         status = {"succeeded": "FINISHED", "stopped": "KILLED"}.get(state, "FAILED")
         self._client.set_terminated(self.run_id, status=status)
+
+
+def _make_store(uri: str) -> None:
+    """Make the tables of a SQLite store that is not there yet, out of sight, and let the finished file appear.
+
+    MLflow makes them step by step in place: two processes at it at once, or a kill in between, leave a store that can
+    never be opened again.
+    """
+    path = Path(uri.removeprefix(_SQLITE))
+    if not uri.startswith(_SQLITE) or path.exists():
+        return
+    from mlflow import MlflowClient
+
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        MlflowClient(tracking_uri=f"{_SQLITE}{fresh}").search_experiments(max_results=1)
+        with contextlib.suppress(FileExistsError):  # another process was first
+            os.link(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _retried(call: Callable[[], Any]) -> Any:
