@@ -68,7 +68,7 @@ def test_rows_without_a_trained_token_are_named(tokenizer: Any) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tokenizer.name_or_path)
     tokenizer.chat_template = "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}"
     rows = encoded(tokenizer)
-    with pytest.raises(TrainerError, match="8 rows of train.jsonl have no token to train on") as caught:
+    with pytest.raises(TrainerError, match=r"8 rows of train\.jsonl have no token to train on") as caught:
         data.check(rows, limit=128, loss_on="completion", file_name="train.jsonl")
     assert rows.rows[0].id in caught.value.message
 

@@ -20,8 +20,8 @@ def lines(path: Path) -> list[bytes]:
 def test_torn_last_line_is_cut_off_when_the_log_is_opened_again(tmp_path: Path, torn: bytes) -> None:
     path = tmp_path / "events.jsonl"
     path.write_bytes(LINE + b"\n" + torn)
-    with EventLog(path) as log:
-        log.write(EVENT)
+    with EventLog(path) as sink:
+        sink.write(EVENT)
     assert lines(path) == [LINE + b"\n"] * 2
 
 
@@ -29,9 +29,9 @@ def test_torn_last_line_is_cut_off_when_the_log_is_opened_again(tmp_path: Path, 
 def test_whole_last_line_is_kept_when_only_its_line_break_was_lost(tmp_path: Path, before: bytes) -> None:
     path = tmp_path / "events.jsonl"
     path.write_bytes(before + LINE)
-    with EventLog(path) as log:
-        assert log.last() == EVENT
-        log.write(EVENT)
+    with EventLog(path) as sink:
+        assert sink.last() == EVENT
+        sink.write(EVENT)
     assert path.read_bytes() == before + (LINE + b"\n") * 2
 
 
@@ -57,19 +57,19 @@ def test_half_a_line_is_taken_back_when_the_disk_fills_up(tmp_path: Path, monkey
             return real(descriptor, bytes(data)[:10])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with EventLog(path) as log:
-        log.write(EVENT)
+    with EventLog(path) as sink:
+        sink.write(EVENT)
         monkeypatch.setattr(os, "write", full)
         with pytest.raises(OSError, match="No space"):
-            log.write(EVENT)
+            sink.write(EVENT)
         monkeypatch.undo()
     assert lines(path) == [LINE + b"\n"]
 
 
 def test_warning_is_written_once_when_it_comes_again(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    with EventLog(path) as log:
-        log.warn("slow", "first")
-        log.warn("slow", "second")
-        log.warn("other", "third")
+    with EventLog(path) as sink:
+        sink.warn("slow", "first")
+        sink.warn("slow", "second")
+        sink.warn("other", "third")
     assert [TRAIN_EVENT.validate_json(line).message for line in lines(path)] == ["first", "third"]  # type: ignore[union-attr]

@@ -1,3 +1,4 @@
+import itertools
 import random
 
 import pytest
@@ -32,5 +33,5 @@ def test_padding_is_small_when_lengths_are_mixed() -> None:
 def test_long_and_short_batches_are_mixed_when_drawn() -> None:
     drawn = order(1, 0)
     longest = [max(LENGTHS[i] for i in drawn[s : s + 8]) for s in range(0, 960, 8)]
-    falls = sum(left > right for left, right in zip(longest, longest[1:], strict=False))
+    falls = sum(left > right for left, right in itertools.pairwise(longest))
     assert 40 < falls < 80
