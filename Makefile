@@ -23,7 +23,11 @@ $(READY): pyproject.toml constraints.txt
 install: $(READY)
 
 demo: $(READY)
-	@$(BIN)/python -m tools.demo play
+	@test ! -d demo-project/.tailor || $(BIN)/tailor -C demo-project teardown --all
+	@rm -rf demo-project
+	@$(BIN)/python -m tools.demo demo-project
+	@$(BIN)/tailor -C demo-project chat --answers demo-project/answers.txt
+	@echo "The server stops by itself; to stop it now: $(BIN)/tailor -C demo-project teardown --all"
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup

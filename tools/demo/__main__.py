@@ -1,0 +1,29 @@
+"""Writes the example project: `python -m tools.demo DIR [--seed N]`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from tools.demo.project import write_demo
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns the exit code (0 done, 1 the folder cannot be written)."""
+    parser = argparse.ArgumentParser(prog="python -m tools.demo", description="Write the example project's data.")
+    parser.add_argument("dir", type=Path, metavar="DIR")
+    parser.add_argument("--seed", type=int, default=7)
+    options = parser.parse_args(arguments)
+    try:
+        project = write_demo(options.dir, options.seed)
+    except OSError as error:
+        sys.stderr.write(f"The example cannot be written to {options.dir}: {error.strerror}. Name another folder.\n")
+        return 1
+    sys.stdout.write(
+        f"{project.train_path}: {project.num_train} rows, {project.num_intents} intents\n"
+        f"{project.test_path}: {project.num_test} rows\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
