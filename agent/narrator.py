@@ -17,6 +17,8 @@ from tools.events import ExecutorEvent, PlanFinished, StepFinished, StepProgress
 from tools.wording import duration
 
 _SHARE_BETWEEN_LINES = 0.1
+# codes of warnings that only say how things are
+_NEWS = frozenset({"trained_tokens"})
 
 
 class Narrator:
@@ -58,7 +60,8 @@ class Narrator:
                     f"it now answers {one_line(event.prompt, 50)!r} with {one_line(event.completion, 40)!r}{wanted}"
                 ]
             case Warned():
-                return [f"! {event.message} {event.hint}".rstrip()]
+                mark = "" if event.code in _NEWS else "! "
+                return [f"{mark}{event.message} {event.hint}".rstrip()]
             case Serving():
                 return [f"serving {', '.join(event.models)} at {event.url}"]
             case CheckpointSaved() | Finished():
