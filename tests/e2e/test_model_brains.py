@@ -10,6 +10,7 @@ from specs.load import load_spec
 from tests.fakes.bedrock import ACCESS_KEY, MODEL, REGION, SECRET_KEY, BedrockServer
 from tests.fakes.chat_script import Recorded, Reply, ToolUse, say
 from tests.fakes.openai_server import API_KEY, OpenAIServer
+from tests.fakes.openai_server import MODEL as OPENAI_MODEL
 from tools.demo.project import write_demo
 
 pytestmark = pytest.mark.slow
@@ -115,7 +116,7 @@ def test_openai_compatible_endpoint_leads_to_the_same_spec_and_plan(
     folder, spec_text, plan = guided
     monkeypatch.setenv("OPENAI_API_KEY", API_KEY)
     with OpenAIServer(model_script(spoken_fields(spec_text))) as server:
-        brain = f"openai:scripted@{server.base_url}"
+        brain = f"openai:{OPENAI_MODEL}@{server.base_url}"
         done = tailor_command("-C", folder, "chat", "--answers", folder / "answers.txt", "--json", "--brain", brain)
         assert not server.refused
     assert done.returncode == 5, done.stderr
