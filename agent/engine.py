@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 STRICT_VARIABLE = "LANGGRAPH_STRICT_MSGPACK"
 _MAX_LINE_BYTES = 4 << 20
-_LEAVE_S = 5.0
+_LEAVE_S = 1.0
 _LOG = logging.getLogger(__name__)
 
 

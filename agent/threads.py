@@ -20,7 +20,7 @@ from tools.errors import ProjectBusy, ToolError
 
 KEPT_CHECKPOINTS = 8
 _STORED_AS = frozenset({"msgpack", "null", "bytes", "bytearray"})
-_LOCK_WAIT_S = 2.0
+_LOCK_WAIT_S = 3.0
 
 
 class StrictSerializer(JsonPlusSerializer):

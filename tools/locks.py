@@ -5,11 +5,15 @@ Standard library only; which lock guards what is said where it is taken.
 
 import fcntl
 import os
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tools.errors import ProjectBusy, ToolError
+
+_LEAVING_S = 3.0
+_POLL_S = 0.05
 
 
 def try_lock(descriptor: int) -> bool:
@@ -22,8 +26,12 @@ def try_lock(descriptor: int) -> bool:
 
 
 @contextmanager
-def project_lock(path: Path) -> Generator[None, None, None]:
+def project_lock(path: Path, wait_s: float = _LEAVING_S) -> Generator[None, None, None]:
     """Hold the project's engine lock.
+
+    Args:
+        path: the lock file.
+        wait_s: how long a process that is about to end is waited for: the engine of a terminal that was just closed.
 
     Raises:
         ProjectBusy: another process holds it; the sentence names its process id.
@@ -35,7 +43,10 @@ def project_lock(path: Path) -> Generator[None, None, None]:
     except OSError as e:
         raise ToolError(f"The lock file {path} cannot be opened: {e.strerror}.", "Make the folder writable.") from e
     try:
-        if not try_lock(descriptor):
+        deadline = time.monotonic() + wait_s
+        while not (taken := try_lock(descriptor)) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+        if not taken:
             holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
             who = f"Another Tailor process ({holder})" if holder.isdigit() else "Another Tailor process"
             raise ProjectBusy(

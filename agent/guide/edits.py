@@ -150,8 +150,9 @@ _PATTERNS: tuple[_Pattern, ...] = (
         _fixed(f"{_TRAIN}.tuning", "lora", "LoRA"),
     ),
     _pattern(
-        r"\b(?:name it|call it|named?|rename (?:it )?to)\s*(?:to|=|:)?\s+"
-        r"\"?([\w-]+(?: (?!(?:and|with|use|then|on)\b)[\w-]+){0,3})",
+        # "name the intent of a message" is a task, not a name
+        r"\b(?:name it|call it|named?(?! (?:the|an?|each|every|which|what|all|any)\b)|rename (?:it )?to)"
+        r"\s*(?:to|=|:)?\s+\"?([\w-]+(?: (?!(?:and|with|use|then|on)\b)[\w-]+){0,3})",
         _name,
     ),
     _pattern(
