@@ -50,6 +50,7 @@ class EngineClient:
         thread: which conversation.
         brain: `--brain` of the engine, None for its default.
         max_restarts: how often in a row an engine that died is started again.
+        module: the engine's module, for engines with other jobs.
     """
 
     def __init__(
@@ -60,11 +61,13 @@ class EngineClient:
         thread: str = "main",
         brain: str | None = None,
         max_restarts: int = 3,
+        module: str = "agent.engine",
     ) -> None:
         self._project_dir = project_dir
         self._grant_key = grant_key
         self._thread = thread
         self._brain = brain
+        self._module = module
         self._max_restarts = max_restarts
         self._restarts_left = max_restarts
         self._process: subprocess.Popen[bytes] | None = None
@@ -92,7 +95,7 @@ class EngineClient:
         """Start the engine; its first events come from `events`."""
         ours, theirs = socket.socketpair()
         with theirs:
-            command = [sys.executable, "-m", "agent.engine", "--project", str(self._project_dir)]
+            command = [sys.executable, "-m", self._module, "--project", str(self._project_dir)]
             command += ["--fd", str(theirs.fileno()), "--thread", self._thread]
             command += ["--brain", self._brain] if self._brain else []
             self._process = subprocess.Popen(

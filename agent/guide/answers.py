@@ -40,6 +40,7 @@ def _task(interview: Interview, text: str) -> Reply:
         if len(candidates) != 1:
             return remark(interview, "I need a sentence about the task; there is no sensible default for it.")
         sentence = f"Answer like the examples in {candidates[0]}."
+        files = ((candidates[0], "train"),)
     elif not files and len(sentence.split()) < 2:
         return remark(
             interview,
@@ -56,7 +57,7 @@ def _task(interview: Interview, text: str) -> Reply:
     )
     noted = f"Noted: {', '.join(edit.said for edit in edits)}. " if edits else ""
     if "train" in named:
-        return look_at(heard, named["train"], noted)
+        return look_at(heard, named["train"], noted.strip())
     return remark(heard, noted.strip())
 
 

@@ -143,7 +143,7 @@ def _undo(interview: Interview) -> Reply:
         "test": {"test": None, "fraction": None, "test_path": ""},
         "example": {"wrong": ""},
     }
-    changes: JsonDict = {"answered": interview.answered[:-1], **forgotten.get(last, {})}
+    changes: JsonDict = {"answered": interview.answered[:-1], "question": {}, **forgotten.get(last, {})}
     return _going_on(remark(interview.model_copy(update=changes), "I took your last answer back."))
 
 

@@ -6,12 +6,13 @@ from typing import Any, Literal, TypeAlias, cast
 
 from pydantic import Field
 
-from agent.guide.edits import slug
+from agent.guide.edits import read_edits, slug
 from specs.base import StrictModel
 from tools.steps import JsonDict
 
 Stage: TypeAlias = Literal["task", "data", "columns", "test", "example", "score", "model", "licence", "review", "done"]
 SEEDLING = "seedling"
+_FILE = re.compile(r"\.(?:csv|tsv|jsonl|json|parquet)\b", re.IGNORECASE)
 _STOP_WORDS = frozenset(
     re.findall(
         r"\w+",
@@ -140,9 +141,9 @@ def check_name(scorer: str) -> str:
 
 
 def task_sentence(text: str) -> str:
-    """Return the part of an answer that says the task, without clauses that only name files."""
+    """Return the part of an answer that says the task, without clauses that name files or set values."""
     clauses = re.split(r"(?<=[,;])\s+|(?<=[.!])\s+(?=\S)", " ".join(text.split()))
-    kept = [clause for clause in clauses if not re.search(r"\.(?:csv|tsv|jsonl|json|parquet)\b", clause, re.IGNORECASE)]
+    kept = [clause for clause in clauses if not _FILE.search(clause) and not (len(clauses) > 1 and read_edits(clause))]
     sentence = " ".join(kept).strip(" ,;")
     return sentence[:1].upper() + sentence[1:] if sentence else ""
 

@@ -1,0 +1,215 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from agent.events import ApprovalRequested, PlanReady, Question, RunProgress, SpecChanged, TurnFinished
+from tests.fakes.conversation import TASK, TO_THE_PLAN, TO_THE_SPEC, Conversation
+from tests.fakes.quick_engine import write_data
+
+
+def spec_of(conversation: Conversation) -> dict:
+    return YAML(typ="safe").load(conversation.tailor.layout.spec_path)
+
+
+def test_guide_introduces_itself_and_asks_one_question_when_the_project_is_new(guided):
+    assert "without a model" in guided.said
+    assert guided.count(Question) == 1
+    assert guided.question.number == "1 of 6"
+    assert guided.question.why
+    assert guided.question.default == "Answer like the examples in data/train.csv."
+
+
+def test_guide_writes_the_spec_from_defaults_when_only_enter_is_pressed(guided):
+    guided.say("", "", "", "", "")
+    spec = spec_of(guided)
+    assert spec["goal"]["task"] == "Answer like the examples in data/train.csv."
+    assert (
+        spec["data"]["sources"] == [{"path": "data/train.csv", "columns": {"prompt": "text", "completion": "intent"}}]
+        or spec["data"]["sources"][0]["path"] == "data/train.csv"
+    )
+    assert spec["data"]["test"]["path"] == "data/test.csv"
+    assert spec["evaluation"]["checks"] == [{"name": "accuracy", "scorer": "exact_match", "threshold": 0.8}]
+    assert spec["model"] == {"base": "seedling", "license_accepted": True}
+    assert guided.count(Question) <= 6
+
+
+def test_guide_skips_what_was_volunteered_when_files_and_changes_are_named(guided):
+    guided.say(TASK)
+    assert "wrong answer" in guided.question.text
+    guided.say("it is about a card", "0.9", "seedling, 30 minutes")
+    spec = spec_of(guided)
+    assert spec["goal"]["task"] == "Label bank messages by intent"
+    assert spec["name"] == "bank-intent"
+    assert spec["deployment"]["target"] == "none"
+    assert spec["evaluation"]["checks"][0]["threshold"] == 0.9
+    assert spec["budget"]["hours"] == 0.5
+    assert spec["goal"]["bad_examples"][0]["answer"] == "it is about a card"
+    assert len(spec["goal"]["good_examples"]) == 3
+
+
+def test_guide_explains_and_asks_the_same_again_when_asked_why(guided):
+    asked = guided.question
+    guided.say("why?")
+    assert guided.said == asked.why
+    assert guided.question == asked
+    guided.say("what is an epoch?")
+    assert "one pass over all training rows" in guided.said
+    assert guided.question == asked
+
+
+def test_guide_names_the_plans_own_reason_when_a_value_is_asked_about(guided):
+    guided.say(*TO_THE_PLAN, "why epochs?")
+    assert guided.said.startswith("In this plan epochs is")
+
+
+def test_guide_takes_the_last_answer_back_when_told_undo_in_the_interview(guided):
+    guided.say(TASK, "", "0.95")
+    guided.say("undo")
+    assert "score" in guided.question.text
+    guided.say("undo")
+    assert "wrong answer" in guided.question.text
+
+
+def test_guide_takes_the_last_edit_back_when_told_undo_after_the_spec(guided):
+    guided.say(*TO_THE_SPEC, "make it 3 epochs")
+    assert spec_of(guided)["train"][0]["epochs"] == 3
+    assert "+    epochs: 3" in guided.diff
+    guided.say("undo")
+    assert "epochs" not in spec_of(guided)["train"][0]
+
+
+@pytest.mark.parametrize("text", ["the weather is fine", "is 3 epochs too many?", "\x1b[2J\u202e"])
+def test_guide_says_so_when_it_does_not_understand(guided, text):
+    guided.say(*TO_THE_SPEC, text)
+    assert "I did not understand" in guided.said
+    assert "go on" in guided.said
+
+
+@pytest.mark.parametrize(
+    ("answers", "says", "stays"),
+    [
+        ((), "too short", "What should the model do"),
+        ((TASK, ""), "did not understand", "What score"),
+        ((TASK, "", ""), "did not understand", "Which base model"),
+    ],
+)
+def test_guide_asks_again_when_an_answer_makes_no_sense(guided, answers, says, stays):
+    guided.say(*answers, "hm")
+    assert says in guided.said
+    assert stays in guided.question.text
+
+
+def test_guide_lists_files_and_asks_when_several_could_be_meant(converse, tmp_path):
+    root = write_data(tmp_path / "several")
+    for name in ("other.csv", "train_old.csv"):
+        (root / "data" / name).write_text((root / "data" / "train.csv").read_text())
+    conversation = converse(root=root)
+    conversation.open()
+    conversation.say("label messages by intent")
+    assert "data/other.csv" in conversation.question.text
+    assert conversation.question.default in {"data/train.csv", "data/train_old.csv"}
+    conversation.say("data/nothing.csv")
+    assert "nothing.csv" in conversation.said
+    conversation.say("train.csv")
+    assert "Which rows shall test the model" in conversation.question.text
+    conversation.say("hold out 25 %", "", "", "")
+    assert spec_of(conversation)["data"]["test"] == {"fraction": 0.25}
+
+
+def test_guide_asks_about_columns_when_they_are_ambiguous(converse, tmp_path):
+    root = tmp_path / "columns"
+    (root / "data").mkdir(parents=True)
+    rows = "\n".join(f"left side number {i},right side number {i},middle {i}" for i in range(30))
+    (root / "data" / "pairs.csv").write_text(f"first,second,third\n{rows}\n")
+    conversation = converse(root=root)
+    conversation.open()
+    conversation.say("translate one side into the other, data/pairs.csv")
+    assert "first, second, third" in conversation.question.text
+    conversation.say("first → second")
+    assert "test the model" in conversation.question.text
+    conversation.say("", "", "")
+    source = spec_of(conversation)["data"]["sources"][0]
+    assert source["columns"] == {"prompt": "first", "completion": "second"}
+    numbers = [event.number for event in conversation.events if isinstance(event, Question)]
+    assert len(set(numbers)) <= 6
+
+
+def test_guide_asks_for_another_licence_when_another_base_is_chosen(guided):
+    guided.say(TASK, "", "", "Qwen/Qwen3-0.6B")
+    assert "licence of Qwen/Qwen3-0.6B" in guided.question.text
+    assert spec_of(guided)["model"] == {"base": "Qwen/Qwen3-0.6B", "license_accepted": False}
+    guided.say("no")
+    assert spec_of(guided)["model"]["license_accepted"] is False
+    guided.say("base model Qwen/Qwen3-1.7B", "yes")
+    assert spec_of(guided)["model"] == {"base": "Qwen/Qwen3-1.7B", "license_accepted": True}
+
+
+def test_guide_plans_with_reasons_and_asks_approval_when_told_to_go_on(guided):
+    guided.say(*TO_THE_PLAN)
+    ready = guided.last(PlanReady)
+    assert [step.id for step in ready.steps] == ["prepare_data", "baseline", "train", "evaluate"]
+    assert all(value.reason for step in ready.steps for value in step.values)
+    assert guided.last(TurnFinished).waiting == "approval"
+    assert guided.launches() == 0
+
+
+def test_guide_runs_and_shows_results_when_approved(guided):
+    guided.say(*TO_THE_PLAN)
+    guided.answer("approve")
+    assert guided.last(TurnFinished).plan_state == "succeeded"
+    assert guided.count(RunProgress) > 5
+    assert "accuracy" in guided.shown
+    assert guided.launches() == 3
+
+
+def test_guide_changes_and_asks_anew_when_talked_to_instead_of_approved(guided):
+    guided.say(*TO_THE_PLAN)
+    first = guided.request
+    guided.say("make it 2 epochs")
+    assert spec_of(guided)["train"][0]["epochs"] == 2
+    guided.say("go on")
+    assert guided.count(ApprovalRequested) == 2
+    assert guided.request.plan.hash != first.plan.hash
+    guided.answer("approve")
+    assert guided.last(TurnFinished).plan_state == "succeeded"
+
+
+def test_guide_stops_before_training_when_the_base_is_good_enough(guided):
+    (guided.root / "quick.json").write_text(json.dumps({"base_is_good": True}))
+    guided.say(*TO_THE_PLAN)
+    guided.answer("approve")
+    assert "stopped before training" in guided.said
+    assert guided.launches() == 1
+    guided.say("go on")
+    assert [card.id for card in guided.request.steps] == ["train", "evaluate"]
+    guided.answer("approve")
+    assert guided.last(TurnFinished).plan_state == "succeeded"
+
+
+def test_guide_goes_on_from_the_spec_when_the_project_has_one(converse: Callable[..., Conversation], tmp_path: Path):
+    first = converse()
+    first.open()
+    first.say(*TO_THE_SPEC)
+    first.tailor.layout.threads_path.unlink()
+    first.close()
+    second = converse()
+    second.open()
+    assert "has a spec for bank-intent" in second.said
+    second.say("status")
+    assert "Spec: valid (bank-intent)." in second.said
+    second.say("go on")
+    assert second.count(ApprovalRequested) == 1
+
+
+def test_guide_reports_a_hand_edit_when_the_user_changes_the_file(guided):
+    guided.say(*TO_THE_SPEC)
+    path = guided.tailor.layout.spec_path
+    path.write_text(path.read_text().replace("threshold: 0.8", "threshold: 0.7"))
+    guided.say("go on")
+    change = [event for event in guided.events if isinstance(event, SpecChanged) and event.by == "user"]
+    assert "0.7" in change[-1].diff
+    assert any("I see you changed spec.yaml" in event.text for event in guided.events if event.type == "text")
+    assert guided.count(ApprovalRequested) == 1

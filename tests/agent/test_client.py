@@ -1,0 +1,143 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from agent.client import EngineClient
+from agent.events import (
+    ApprovalRequested,
+    Notice,
+    Question,
+    RunProgress,
+    SessionRefused,
+    TurnFinished,
+)
+from tests.fakes.conversation import TO_THE_PLAN
+from tests.fakes.quick_engine import MODULE
+from tools.approvals import GrantKey
+from tools.client import Tailor
+
+KEY = GrantKey.new()
+
+
+def client(project: Path, **options) -> EngineClient:
+    return EngineClient(project, KEY.secret, module=MODULE, **options)
+
+
+def last(events, kind):
+    return next((event for event in reversed(events) if isinstance(event, kind)), None)
+
+
+def to_the_approval(engine: EngineClient) -> ApprovalRequested:
+    events = list(engine.turn())
+    for text in TO_THE_PLAN:
+        engine.say(text)
+        events = list(engine.turn())
+    request = last(events, ApprovalRequested)
+    assert request is not None
+    return request
+
+
+def test_engine_is_started_again_and_finishes_when_it_is_killed_while_training(project):
+    (project / "quick.json").write_text('{"train_s": 1.5}')
+    tailor = Tailor(project, grant_key=KEY)
+    with client(project) as engine:
+        request = to_the_approval(engine)
+        engine.answer(request.request_id, "approve", tailor.approve(request.plan, "all"))
+        events, killed = [], set()
+        for event in engine.turn():
+            events.append(event)
+            is_training = isinstance(event, RunProgress) and event.event.type == "step_progress"
+            if is_training and event.event.step == "train" and len(killed) < 2 and engine.pid not in killed:
+                killed.add(engine.pid)
+                os.kill(engine.pid, signal.SIGKILL)
+    assert len(killed) == 2
+    assert sum(isinstance(event, Notice) and "died" in event.message for event in events) == 2
+    assert last(events, TurnFinished).plan_state == "succeeded"
+    assert (tailor.layout.run("r2").run_dir / "effects").read_text() == "1\n"
+
+
+def test_message_is_not_lost_when_the_engine_is_killed_before_it_answers(project):
+    with client(project) as engine:
+        list(engine.turn())
+        os.kill(engine.pid, signal.SIGKILL)
+        engine.say(TO_THE_PLAN[0])
+        events = list(engine.turn())
+    assert "wrong answer" in last(events, Question).text
+
+
+def test_engine_ends_and_thread_stays_when_the_client_is_gone(project):
+    with client(project) as engine:
+        list(engine.turn())
+        process = engine._process
+        engine._closing = True
+        engine._drop()
+        assert process.wait(10) == 0
+    with client(project) as again:
+        events = list(again.turn())
+    assert last(events, Question) is not None
+
+
+def test_engine_gives_up_with_a_sentence_when_it_dies_again_and_again(project):
+    (project / ".tailor").mkdir(mode=0o700)
+    (project / ".tailor" / "threads.db").mkdir()
+    with client(project, max_restarts=1) as engine:
+        refused = last(list(engine.turn()), SessionRefused)
+    assert refused is not None
+    assert "threads.db" in refused.message or "died" in refused.message
+
+
+def test_nothing_is_readable_for_others_and_the_key_is_nowhere_when_the_engine_has_worked(project):
+    tailor = Tailor(project, grant_key=KEY)
+    with client(project) as engine:
+        request = to_the_approval(engine)
+        tailor.approve(request.plan, "all")
+        environment = Path(f"/proc/{engine.pid}/environ").read_bytes()
+        arguments = Path(f"/proc/{engine.pid}/cmdline").read_bytes()
+    needles = (KEY.secret.hex().encode(), KEY.secret)
+    assert not any(needle in environment + arguments for needle in needles)
+    state = project / ".tailor"
+    assert state.stat().st_mode & 0o077 == 0
+    for path in state.rglob("*"):
+        if path.is_file():
+            assert not any(needle in path.read_bytes() for needle in needles), path
+            assert path.stat().st_mode & 0o077 == 0 or path.name == ".gitignore", path
+
+
+def test_client_imports_nothing_heavy_when_loaded():
+    code = "import sys, agent.client, agent.headless; print(sorted(m for m in sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    for name in ("langgraph", "langchain_core", "boto3", "mlflow", "torch", "numpy", "textual"):
+        assert f"'{name}'" not in loaded
+
+
+@pytest.mark.slow
+def test_road_ends_the_same_when_the_engine_is_killed_at_random_moments(project):
+    (project / "quick.json").write_text('{"train_s": 1}')
+    tailor = Tailor(project, grant_key=KEY)
+    moments = iter([0.05, 0.3, 0.7, 1.2])
+    with client(project) as engine:
+        events = list(engine.turn())
+        texts = iter(TO_THE_PLAN)
+        for _ in range(40):
+            request = last(events, ApprovalRequested)
+            if request is not None:
+                engine.answer(request.request_id, "approve", tailor.approve(request.plan, "all"))
+            else:
+                text = next(texts, None)
+                if text is None:
+                    break
+                engine.say(text)
+            moment = next(moments, None)
+            if moment is not None:
+                subprocess.Popen(["sh", "-c", f"sleep {moment}; kill -9 {engine.pid}"])
+            events = list(engine.turn())
+            time.sleep(0.01)
+    assert last(events, TurnFinished).plan_state == "succeeded"
+    assert (tailor.layout.run("r2").run_dir / "effects").read_text() == "1\n"
+    assert json.loads(json.dumps(tailor.status()["plan"]["steps"]))["evaluate"] == "succeeded"

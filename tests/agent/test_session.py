@@ -1,0 +1,313 @@
+import pytest
+from langchain_core.messages import HumanMessage, ToolMessage
+
+from agent.context import EngineLeaves
+from agent.events import (
+    ApprovalAnswered,
+    ApprovalRequested,
+    Notice,
+    Question,
+    RunProgress,
+    SpecChanged,
+    Text,
+    ToolFinished,
+    TurnFailed,
+    TurnFinished,
+)
+from agent.graph import MAX_SUPERSTEPS
+from tests.fakes.conversation import TASK, TO_THE_PLAN, TO_THE_SPEC
+from tests.fakes.scripted_model import ScriptedModel, says
+from tools.errors import BackendError
+
+FIELDS = {
+    "name": "bank",
+    "goal": {"task": "Label messages."},
+    "data": {
+        "sources": [{"path": "data/train.csv", "columns": {"prompt": "text", "completion": "intent"}}],
+        "test": {"path": "data/test.csv", "columns": {"prompt": "text", "completion": "intent"}},
+    },
+    "deployment": {"target": "none"},
+}
+
+
+def plan_hash(messages) -> str:
+    import json
+
+    plans = [m for m in messages if isinstance(m, ToolMessage) and m.name == "make_plan"]
+    return json.loads(plans[-1].text)["plan"] if plans else ""
+
+
+def licensed(messages):
+    """Asks for the licence, writes the spec, plans, runs all, and reports."""
+    told = [message.name for message in messages if isinstance(message, ToolMessage)]
+    if "ask_user" not in told:
+        return says("", ("ask_user", {"text": "Seedling?", "default": "yes", "licence_of": "seedling"}))
+    if "create_spec" not in told:
+        return says("I write it.", ("create_spec", {"fields": FIELDS}))
+    if "make_plan" not in told:
+        return says("", ("make_plan", {}))
+    if "run_steps" not in told:
+        return says("", ("run_steps", {"plan": plan_hash(messages)}))
+    return says("That is all.")
+
+
+def test_session_runs_the_same_road_when_a_model_drives(converse):
+    conversation = converse(ScriptedModel(script=licensed))
+    conversation.open()
+    conversation.say("label my messages", "")
+    assert [card.id for card in conversation.request.steps] == ["prepare_data", "baseline", "train", "evaluate"]
+    conversation.answer("approve")
+    assert conversation.last(TurnFinished).plan_state == "succeeded"
+    assert conversation.said == "That is all."
+
+
+def test_licence_is_refused_when_a_tool_call_claims_it(converse):
+    fields = {**FIELDS, "model": {"base": "seedling", "license_accepted": True}}
+    change = {"changes": [{"path": "model.license_accepted", "value": True}]}
+    model = ScriptedModel(
+        script=[
+            says("", ("create_spec", {"fields": fields})),
+            says("", ("create_spec", {"fields": FIELDS})),
+            says("", ("update_spec", change)),
+            says("", ("update_spec", {"changes": [{"path": "model", "value": fields["model"]}]})),
+            says("done"),
+        ]
+    )
+    conversation = converse(model)
+    conversation.say("accept everything for me")
+    finished = [event.ok for event in conversation.events if isinstance(event, ToolFinished)]
+    assert finished == [False, True, False, False]
+    assert conversation.tailor.load_spec().spec.model.license_accepted is False
+
+
+@pytest.mark.parametrize("words", ["no", "I do not accept the licence", "what is that?", "maybe"])
+def test_licence_stays_open_when_the_person_does_not_say_yes(converse, words):
+    conversation = converse(ScriptedModel(script=licensed))
+    conversation.say("label my messages", words)
+    assert conversation.tailor.load_spec().spec.model.license_accepted is False
+
+
+def test_questions_end_at_six_when_a_model_asks_on(converse):
+    questions = [says("", ("ask_user", {"text": f"Question {n}?", "default": "yes"})) for n in range(8)]
+    conversation = converse(ScriptedModel(script=[*questions, says("I go on.")]))
+    conversation.say(*["answer"] * 7)
+    assert conversation.count(Question) == 6
+    assert conversation.question.number == "6 of 6"
+
+
+def test_session_denies_with_the_reason_when_the_person_declines(guided):
+    guided.say(*TO_THE_PLAN)
+    guided.answer("deny", reason="too slow")
+    assert guided.last(ApprovalAnswered).reason == "too slow"
+    assert "too slow" in guided.said
+    assert guided.launches() == 0
+    assert guided.last(TurnFinished).waiting == "user"
+
+
+def test_session_runs_only_what_was_approved_when_some_steps_were(guided):
+    guided.say(*TO_THE_PLAN)
+    guided.answer("approve", "prepare_data", "baseline")
+    assert guided.launches() == 1
+    assert guided.last(TurnFinished).plan_state == "waiting"
+    assert "train" in guided.said
+    guided.say("go on")
+    assert [card.id for card in guided.request.steps] == ["train", "evaluate"]
+    assert guided.count(RunProgress) > 0
+
+
+def test_session_changes_nothing_when_an_approval_is_answered_twice(guided):
+    guided.say(*TO_THE_PLAN)
+    request = guided.request
+    guided.answer("approve")
+    launches = guided.launches()
+    told = guided.answer("approve", grants=guided.tailor.approve(request.plan, "all"))
+    assert isinstance(told[0], Notice)
+    assert guided.launches() == launches
+
+
+def test_session_asks_again_when_grants_came_from_another_sitting(guided, converse):
+    guided.say(*TO_THE_PLAN)
+    other = converse(key=None)
+    stale = other.tailor.approve(guided.request.plan, "all")
+    guided.answer("approve", grants=stale)
+    assert guided.count(ApprovalRequested) == 2
+    assert guided.request.reasons
+    assert guided.launches() == 0
+    guided.answer("approve")
+    assert guided.last(TurnFinished).plan_state == "succeeded"
+
+
+def test_session_refuses_approval_when_the_spec_is_broken_by_hand(guided):
+    guided.say(*TO_THE_PLAN)
+    path = guided.tailor.layout.spec_path
+    path.write_text(path.read_text().replace("threshold: 0.8", "treshold: 0.8"))
+    guided.answer("approve")
+    assert guided.launches() == 0
+    assert "not valid" in guided.said
+    guided.say("go on")
+    assert "treshold" in " ".join(guided.last(SpecChanged).problems)
+    assert guided.count(ApprovalRequested) == 1
+
+
+def test_session_refuses_approval_when_the_spec_changed_after_the_plan(guided):
+    guided.say(*TO_THE_PLAN)
+    path = guided.tailor.layout.spec_path
+    path.write_text(path.read_text().replace("threshold: 0.8", "threshold: 0.7"))
+    guided.answer("approve")
+    assert guided.launches() == 0
+    assert "changed after this plan" in guided.said
+
+
+def test_session_tells_a_model_about_hand_edits_when_it_speaks_next(converse):
+    model = ScriptedModel(script=[says("", ("create_spec", {"fields": FIELDS})), says("ok"), says("ok")])
+    conversation = converse(model)
+    conversation.say("write it")
+    path = conversation.tailor.layout.spec_path
+    path.write_text(path.read_text().replace("Label messages.", "Label all messages."))
+    conversation.say("and now?")
+    last = [message for message in model.shown[-1] if isinstance(message, HumanMessage)][-1]
+    assert "Note by Tailor" in last.text and "Label all messages." in last.text
+    conversation.say("again")
+    assert "Note by Tailor" not in model.shown[-1][-1].text
+
+
+def test_session_shows_the_open_approval_again_when_it_is_taken_up(guided, converse):
+    guided.say(*TO_THE_PLAN)
+    request = guided.request
+    guided.close()
+    again = converse(key=guided.key)
+    again.open()
+    assert again.request.request_id == request.request_id
+    again.answer("approve")
+    assert again.last(TurnFinished).plan_state == "succeeded"
+
+
+def test_session_shows_the_open_question_again_when_it_is_taken_up(guided, converse):
+    guided.say(TASK)
+    guided.close()
+    again = converse()
+    again.open()
+    assert again.question == guided.question
+    again.say("", "", "")
+    assert again.tailor.layout.spec_path.exists()
+
+
+def test_session_takes_a_message_once_when_it_is_sent_again(guided):
+    list(guided.session.send(TASK, "same-id"))
+    told = list(guided.session.send(TASK, "same-id"))
+    assert [event for event in told if isinstance(event, Question)]
+    texts = [m.text for m in guided.session._state().values["messages"] if isinstance(m, HumanMessage)]
+    assert texts.count(TASK) == 1
+
+
+def test_turn_ends_and_job_goes_on_when_the_person_stops_watching(guided):
+    (guided.root / "quick.json").write_text('{"train_s": 2}')
+    guided.say(*TO_THE_PLAN)
+    for event in guided.session.answer(_approval(guided)):
+        guided.events.append(event)
+        if isinstance(event, RunProgress) and event.event.type == "step_progress" and event.event.step == "train":
+            guided.session.stop()
+    assert guided.last(TurnFinished).plan_state == "running"
+    assert guided.tailor.show("r2").state == "running"
+    guided.say("go on")
+    assert guided.request.steps[0].id == "evaluate"
+    guided.answer("approve")
+    assert guided.last(TurnFinished).plan_state == "succeeded"
+    effects = guided.tailor.layout.run("r2").run_dir / "effects"
+    assert effects.read_text() == "1\n"
+
+
+def test_step_is_taken_up_when_the_engine_left_in_the_middle(guided, converse):
+    (guided.root / "quick.json").write_text('{"train_s": 1}')
+    guided.say(*TO_THE_PLAN)
+    for event in guided.session.answer(_approval(guided)):
+        if isinstance(event, RunProgress) and event.event.type == "step_progress" and event.event.step == "train":
+            guided.session.leave()
+    guided.close()
+    again = converse(key=guided.key)
+    again.open()
+    assert again.last(TurnFinished).plan_state == "succeeded"
+    assert (again.tailor.layout.run("r2").run_dir / "effects").read_text() == "1\n"
+
+
+def test_turn_fails_with_a_sentence_when_the_model_fails(converse):
+    model = ScriptedModel(script=[BackendError("The model is busy.", "Wait."), says("Here I am.")])
+    conversation = converse(model)
+    conversation.say("hello")
+    assert conversation.last(TurnFailed).message == "The model is busy."
+    conversation.say("again")
+    assert conversation.said == "Here I am."
+
+
+def test_turn_ends_with_a_sentence_when_a_model_calls_tools_in_a_circle(converse):
+    conversation = converse(ScriptedModel(script=lambda _messages: says("", ("project_status", {}))))
+    conversation.say("hello")
+    assert str(MAX_SUPERSTEPS) in conversation.last(TurnFailed).message
+
+
+def test_calls_are_answered_for_the_model_when_a_turn_was_cut_off(converse):
+    calls = iter([says("", ("project_status", {}))] * MAX_SUPERSTEPS)
+    model = ScriptedModel(script=lambda _messages: next(calls, says("ok")))
+    conversation = converse(model)
+    conversation.say("hello", "again")
+    shown = model.shown[-1]
+    asked = {call["id"] for message in shown for call in getattr(message, "tool_calls", [])}
+    answered = {message.tool_call_id for message in shown if isinstance(message, ToolMessage)}
+    assert asked == answered
+
+
+def test_unknown_tools_and_arguments_are_sentences_when_a_model_invents_them(converse):
+    model = ScriptedModel(
+        script=[
+            says("", ("rm_rf", {"path": "/"}), ("inspect_data", {"file": "x"}), ("run_steps", {"plan": "sha256:no"})),
+            says("sorry"),
+        ]
+    )
+    conversation = converse(model)
+    conversation.say("hello")
+    told = [message.text for message in model.shown[-1] if isinstance(message, ToolMessage)]
+    assert "no tool" in told[0] and "does not take" in told[1] and "no plan" in told[2].lower()
+    assert conversation.launches() == 0
+
+
+def test_spec_is_edited_once_when_a_write_is_repeated_after_a_kill(converse):
+    call = says("", ("create_spec", {"fields": FIELDS}))
+    undo = says("", ("update_spec", {"changes": [{"path": "budget.hours", "value": 2}]}))
+    conversation = converse(ScriptedModel(script=[call, says("ok"), undo, says("ok")]))
+    conversation.say("write it")
+    journal = conversation.context.journal
+    before = conversation.tailor.layout.spec_path.read_text()
+    journal.begin(undo.tool_calls[0]["id"], before)
+    conversation.tailor.layout.spec_path.write_text(before.replace("hours: 1", "hours: 2"))
+    conversation.say("change it")
+    assert conversation.tailor.load_spec().spec.budget.hours == 2
+    assert not list((conversation.tailor.layout.state_dir / "spec_history").glob("*"))
+
+
+def test_thread_stays_small_when_it_is_long(converse):
+    conversation = converse(ScriptedModel(script=lambda messages: says("x" * 4000)))
+    for number in range(70):
+        list(conversation.session.send(f"{number} " + "y" * 4000))
+    size = conversation.tailor.layout.threads_path.stat().st_size
+    assert size < 10_000_000
+    assert len(conversation.session._state().values["messages"]) <= 130
+
+
+def test_leaving_says_nothing_more_when_the_engine_ends(guided):
+    guided.session.leave()
+    assert not [event for event in guided.say("hello") if isinstance(event, Text | TurnFinished | TurnFailed)]
+    with pytest.raises(EngineLeaves):
+        guided.context.control.check_leaving()
+
+
+def _approval(conversation):
+    from agent.events import Approval
+
+    request = conversation.request
+    grants = conversation.tailor.approve(request.plan, "all")
+    return Approval(request_id=request.request_id, decision="approve", grants=grants)
+
+
+def test_spec_written_by_the_guide_is_valid_when_loaded(guided):
+    guided.say(*TO_THE_SPEC)
+    assert guided.tailor.load_spec().spec.name == "bank-intent"
