@@ -32,7 +32,6 @@ class Flow(TrainerCallback):
         self._settings = settings
         self._tracker = tracker
         self._validates = validates
-        self._checkpoints = job.layout.checkpoints_dir
         self._earlier_s = job.state.train_s
         self._began = self._step_began = time.monotonic()
         self._busy_s = 0.0
