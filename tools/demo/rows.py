@@ -71,10 +71,7 @@ def make_rows(seed: int, train_per_intent: int, test_per_intent: int) -> Rows:
     )
     # Half of the test wordings were never seen, and so are half of the words that fill them.
     test = _Side(
-        {
-            intent: (*held_out, *_open(lines, len(held_out)))
-            for intent, (lines, held_out) in wordings.items()
-        },
+        {intent: (*held_out, *_open(lines, len(held_out))) for intent, (lines, held_out) in wordings.items()},
         {name: (*known, *_stretched(held_out, len(known))) for name, (known, held_out) in slots.items()},
         (*_OPENINGS, *_TEST_OPENINGS),
         (*_CLOSINGS, *_TEST_CLOSINGS),
