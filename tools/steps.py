@@ -5,7 +5,7 @@ Handlers live beside the capability they run (data, training, evaluation, deploy
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from specs.layout import ProjectLayout, RunLayout
 from specs.plan import Plan, Step
@@ -37,15 +37,10 @@ class StepContext:
 class StepHandler(Protocol):
     """A kind of step."""
 
-    @property
-    def has_job(self) -> bool:
-        """Whether the step's work is done by a job; without one, `finish` does all of it."""
-        ...
-
-    @property
-    def keeps_running(self) -> bool:
-        """Whether the step is done once its job says `serving`, with the job left running."""
-        ...
+    has_job: ClassVar[bool]
+    """Whether the step's work is done by a job; without one, `finish` does all of it."""
+    keeps_running: ClassVar[bool]
+    """Whether the step is done once its job says `serving`, with the job left running."""
 
     def manifest(self, context: StepContext) -> RunManifest:
         """Return what the job shall do. Reads files only. Called only when `has_job`."""

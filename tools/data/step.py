@@ -1,6 +1,7 @@
 """The `prepare_data` step: makes the dataset version that the plan named, and no other."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from specs.data import DataSpec
 from specs.run import RunManifest
@@ -20,8 +21,8 @@ class PrepareData:
     tokenizer_dir (folder with the base model's tokenizer.json) and context_length (tokens the base model takes).
     """
 
-    has_job = False
-    keeps_running = False
+    has_job: ClassVar[bool] = False
+    keeps_running: ClassVar[bool] = False
 
     def manifest(self, context: StepContext) -> RunManifest:
         """Raise ToolError: this step has no job."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import ConfigDict, ValidationError
 
@@ -61,17 +62,10 @@ class Decoding(StrictModel):
 class Deploy:
     """Serves the base and the custom model side by side on this machine."""
 
+    has_job: ClassVar[bool] = True
+    keeps_running: ClassVar[bool] = True
+
     clock: Callable[[], float] = time.time
-
-    @property
-    def has_job(self) -> bool:
-        """Serving is a job."""
-        return True
-
-    @property
-    def keeps_running(self) -> bool:
-        """The job goes on after the step is done."""
-        return True
 
     def manifest(self, context: StepContext) -> RunManifest:
         """Return the serving job. Raises ToolError when the train step has no result."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -64,18 +64,11 @@ class BaselineResult(StrictModel):
 class Baseline:
     """Measures the base model on the frozen test rows, before any training."""
 
+    has_job: ClassVar[bool] = True
+    keeps_running: ClassVar[bool] = False
+
     log: Log = log_evaluation
     clock: Callable[[], float] = time.time
-
-    @property
-    def has_job(self) -> bool:
-        """Answering is done by a job."""
-        return True
-
-    @property
-    def keeps_running(self) -> bool:
-        """The job ends by itself."""
-        return False
 
     def manifest(self, context: StepContext) -> RunManifest:
         """Return the job that lets the base model answer. Raises ToolError when the test rows cannot be read."""
@@ -104,18 +97,11 @@ class Baseline:
 class Evaluate:
     """Measures the trained model on the same rows as the baseline and compares the two."""
 
+    has_job: ClassVar[bool] = True
+    keeps_running: ClassVar[bool] = False
+
     log: Log = log_evaluation
     clock: Callable[[], float] = time.time
-
-    @property
-    def has_job(self) -> bool:
-        """Answering is done by a job."""
-        return True
-
-    @property
-    def keeps_running(self) -> bool:
-        """The job ends by itself."""
-        return False
 
     def manifest(self, context: StepContext) -> RunManifest:
         """Return the job that lets the trained model answer.

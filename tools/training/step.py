@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import ValidationError
 
@@ -22,17 +23,10 @@ from tools.training.health import health_of_run
 class Train:
     """Trains one stage."""
 
+    has_job: ClassVar[bool] = True
+    keeps_running: ClassVar[bool] = False
+
     clock: Callable[[], float] = time.time
-
-    @property
-    def has_job(self) -> bool:
-        """Training is done by a job."""
-        return True
-
-    @property
-    def keeps_running(self) -> bool:
-        """The job ends by itself."""
-        return False
 
     def manifest(self, context: StepContext) -> RunManifest:
         """Return the training job on the prepared dataset, logged to the project's tracking store.
