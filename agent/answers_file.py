@@ -69,32 +69,31 @@ class AnswersFile:
         self._leading = 0
         mark = {} if is_new_thread else self._read_mark()
         self._next = int(mark.get("next", 0))
-        self._open_request = str(mark.get("request", ""))
+        self._open_plan = str(mark.get("plan", ""))
 
-    def next_move(self, *, asks_approval: bool, asks_question: bool, request_id: str = "") -> Say | Decide | None:
+    def next_move(self, *, asks_question: bool, plan: str = "") -> Say | Decide | None:
         """Return what to do now, None at the end of the file.
 
         Args:
-            asks_approval: an approval is open.
             asks_question: a question is open.
-            request_id: id of the open approval.
+            plan: hash of the plan whose approval is open, empty when none is.
         """
         while self._next < len(self._lines):
             line = self._lines[self._next]
             decision = read_decision(line)
-            if self._open_request and decision is not None and self._open_request != request_id:
-                # it was answered before an interruption
-                self._open_request = ""
+            if decision is not None and self._open_plan not in ("", plan):
+                # the line was used before an interruption, and what it approved has gone on or is over
+                self._open_plan = ""
                 self.done()
                 continue
-            if asks_approval and not line:
+            if plan and not line:
                 self.done()
                 continue
             if decision is None:
-                self._keep(request="")
+                self._keep()
                 return Say(line, self._message_id())
-            if asks_approval:
-                self._keep(request=request_id)
+            if plan:
+                self._keep(plan)
                 return decision
             if self._leading == _MAX_LEADING:
                 return None
@@ -106,7 +105,7 @@ class AnswersFile:
         """The line in use was answered."""
         self._next += 1
         self._leading = 0
-        self._keep(request="")
+        self._keep()
 
     @property
     def is_used_up(self) -> bool:
@@ -116,8 +115,8 @@ class AnswersFile:
     def _message_id(self) -> str:
         return hashlib.sha256(f"{self._name}:{self._next}".encode()).hexdigest()[:32]
 
-    def _keep(self, request: str) -> None:
-        write_text(self._mark_path, json.dumps({"file": self._name, "next": self._next, "request": request}))
+    def _keep(self, plan: str = "") -> None:
+        write_text(self._mark_path, json.dumps({"file": self._name, "next": self._next, "plan": plan}))
 
     def _read_mark(self) -> JsonDict:
         try:

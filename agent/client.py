@@ -76,6 +76,7 @@ class EngineClient:
         self._lock = threading.RLock()
         self._open_command: UserMessage | Approval | None = None
         self._closing = False
+        self._is_refused = False
 
     def __enter__(self) -> Self:
         self.start()
@@ -118,8 +119,8 @@ class EngineClient:
             yield from self._events_of_this_engine()
             if self._closing or self._process is None:
                 return
-            code = self._process.wait()
-            if code in (ExitCode.DONE, ExitCode.USAGE, ExitCode.BACKEND):
+            self._process.wait()
+            if self._is_refused:
                 return
             if self._restarts_left == 0:
                 yield SessionRefused(
@@ -199,6 +200,7 @@ class EngineClient:
                 continue
             if isinstance(event, TurnFinished | TurnFailed):
                 self._open_command = None
+            self._is_refused = isinstance(event, SessionRefused)
             if isinstance(event, TurnFinished | ToolFinished | RunProgress):
                 # an engine that gets on is not one that dies again and again
                 self._restarts_left = self._max_restarts

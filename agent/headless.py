@@ -138,9 +138,8 @@ class _Talk:
         while self._scene.failure is None:
             request = self._scene.request
             move = file.next_move(
-                asks_approval=request is not None,
                 asks_question=self._scene.question is not None,
-                request_id=request.request_id if request is not None else "",
+                plan=request.plan.hash if request is not None else "",
             )
             if move is None:
                 break

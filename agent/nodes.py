@@ -38,6 +38,7 @@ from agent.events import (
     ToolStarted,
 )
 from agent.memory import notes_of, prompt_messages, surplus
+from agent.reach import is_inside, is_named
 from agent.result_text import answers_text, results_text
 from agent.state import MAX_QUESTIONS, NOTES, ApprovalAnswer, ApprovalRequest, ConversationState, LicenseWords
 from agent.toolset import ASK, AskArgs, Outcome, effect_class, encode, failure, shorten
@@ -188,10 +189,12 @@ def after_carrying_out(state: ConversationState) -> str:
 
 
 def _spoken(total: AIMessageChunk | None, runtime: Runtime[AgentContext]) -> Updates:
-    if total is None:
+    control = runtime.context.control
+    is_silent = total is None or not (total.text or total.tool_calls)
+    if total is None or (is_silent and not runtime.context.brain.is_guide and not control.stopped):
         raise TailorError("The model answered nothing.", "Say it again, or choose another brain with --brain.")
     message = cast("AIMessage", message_chunk_to_message(total))
-    if runtime.context.control.stopped:
+    if control.stopped:
         message = AIMessage(message.text or "(stopped)", id=message.id)
     if message.text:
         emit(runtime, Text(role="assistant", text=visible(message.text, 20_000)))
@@ -210,7 +213,9 @@ def _one_call(
         return _prepare(call, state, runtime)
     started = time.monotonic()
     emit(runtime, ToolStarted(call=call["id"] or "", tool=call["name"], arguments=shorten(call["args"])))
-    if effect == "write":
+    if (refused := _out_of_reach(call, state, context)) is not None:
+        outcome, updates = refused, {}
+    elif effect == "write":
         outcome, updates = _write(call, state, runtime)
     else:
         outcome, updates = context.toolset.call(call["name"], call["args"]), {}
@@ -223,6 +228,18 @@ def _one_call(
         asked: list[str] = []
         updates = {**updates, "plan": plan.hash, "plan_state": "planned", "asked": asked}
     return outcome, updates
+
+
+def _out_of_reach(call: ToolCall, state: ConversationState, context: AgentContext) -> Outcome | None:
+    """Refuse a model a file outside the project that no words of the person name; the guide's own code may look."""
+    if call["name"] != "inspect_data" or context.brain.is_guide:
+        return None
+    path = str(call["args"].get("path", ""))
+    if is_inside(context.door.layout.root, path) or is_named(path, state.get("messages", [])):
+        return None
+    return failure(
+        f"{visible(path)} lies outside the project and the user has not named it.", "Ask the user which file is meant."
+    )
 
 
 def _ask(call: ToolCall, state: ConversationState, runtime: Runtime[AgentContext]) -> tuple[Outcome, Updates]:

@@ -31,6 +31,7 @@ _MAX_CHARS = 16_000
 _ROW_CHARS = 400
 _LONG_FIELDS = frozenset({"diff", "text", "answer", "message", "error", "hint"})
 _LONG_CHARS = 8_000
+_LONGEST_SECRET = 4_000
 _NOT_FOR_MODELS = frozenset({"arguments", "inputs", "api_key", "api_key_path", "generations"})
 _SECRETS = re.compile(
     r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
@@ -189,7 +190,9 @@ def shorten(arguments: Mapping[str, Any]) -> JsonDict:
 
 def _clean(value: object, key: str, row_chars: int, max_items: int) -> object:
     if isinstance(value, str):
-        return visible(redact(value), _LONG_CHARS if key in _LONG_FIELDS else row_chars)
+        limit = _LONG_CHARS if key in _LONG_FIELDS else row_chars
+        # a secret that begins before the cut is seen whole; what lies far behind it need not be searched
+        return visible(redact(value[: limit + _LONGEST_SECRET]), limit)
     if isinstance(value, Mapping):
         pairs = list(cast("Mapping[object, object]", value).items())
         kept = [(visible(str(name), 100), item) for name, item in pairs if str(name) not in _NOT_FOR_MODELS]

@@ -25,10 +25,10 @@ def chat(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
     monkeypatch.setattr(headless, "EngineClient", QuickClient)
 
-    def talk(*answers: str, stdin: str | None = None, **options) -> tuple[int, str, str]:
+    def talk(*answers: str, stdin: str | io.StringIO | None = None, **options) -> tuple[int, str, str]:
         path = project / "answers.txt"
         path.write_text("\n".join(answers) + "\n", encoding="utf-8")
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin or ""))
+        monkeypatch.setattr(sys, "stdin", stdin if isinstance(stdin, io.StringIO) else io.StringIO(stdin or ""))
         code = headless.chat(project, answers=None if stdin is not None else path, **options)
         out, err = capsys.readouterr()
         return code, out, err
@@ -122,6 +122,35 @@ def test_chat_is_interrupted_when_ctrl_c_comes(chat, project, monkeypatch):
     tailor = Tailor(project)
     assert tailor.show("r2").state == "running"
     tailor.stop("r2")
+
+
+class Terminal(io.StringIO):
+    """Standard input that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_ctrl_c_ends_the_turn_and_not_the_job_when_at_a_terminal(chat, project, monkeypatch):
+    (project / "quick.json").write_text('{"train_s": 2}')
+    presses = []
+    shown = headless.Transcript.show
+
+    def press(self, event) -> None:
+        shown(self, event)
+        is_training = event.type == "run_progress" and event.event.type == "step_progress"
+        if is_training and event.event.step == "train" and not presses:
+            presses.append(event)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(headless.Transcript, "show", press)
+    lines = [TASK, "", "", "", "go on", "", "approve all", "go on", "approve all", "quit"]
+    terminal = Terminal("\n".join(lines) + "\n")
+    code, out, err = chat(stdin=terminal)
+    assert code == ExitCode.DONE
+    assert "Nothing was approved" in err and "jobs go on" in err
+    assert out.count("Approval needed") == 2
+    assert (Tailor(project).layout.run("r2").run_dir / "effects").read_text() == "1\n"
 
 
 def test_transcript_draws_nothing_when_text_is_hostile(chat, project):

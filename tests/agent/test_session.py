@@ -171,6 +171,30 @@ def test_session_tells_a_model_about_hand_edits_when_it_speaks_next(converse):
     assert "Note by Tailor" not in model.shown[-1][-1].text
 
 
+def test_approval_shows_what_changed_when_a_plan_was_approved_before(guided):
+    guided.say(*TO_THE_PLAN)
+    assert guided.request.diff == ""
+    guided.answer("approve", "prepare_data")
+    guided.say("make it 2 epochs", "go on")
+    assert "+    epochs: 2" in guided.request.diff
+
+
+def test_model_may_not_look_outside_when_the_person_named_no_such_file(converse, tmp_path):
+    (tmp_path / "private.csv").write_text("text,label\na,b\n")
+    look = says("", ("inspect_data", {"path": "../private.csv"}))
+    named = says("", ("inspect_data", {"path": str(tmp_path / "private.csv")}))
+    conversation = converse(ScriptedModel(script=[look, says("no"), named, says("yes")]))
+    conversation.say("look around", f"use {tmp_path}/private.csv")
+    finished = [event.ok for event in conversation.events if isinstance(event, ToolFinished)]
+    assert finished == [False, True]
+
+
+def test_silence_of_a_model_is_a_sentence_when_it_answers_nothing(converse):
+    conversation = converse(ScriptedModel(script=[says("")]))
+    conversation.say("hello")
+    assert "answered nothing" in conversation.last(TurnFailed).message
+
+
 def test_session_shows_the_open_approval_again_when_it_is_taken_up(guided, converse):
     guided.say(*TO_THE_PLAN)
     request = guided.request
