@@ -96,6 +96,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(error.exit_code)
     except (BrokenPipeError, ConnectionResetError):
         return ExitCode.DONE
+    except Exception as error:  # noqa: BLE001 - looked at by type there, and raised again where it is none of these
+        return _refuse_storage(wire, options.project, error)
+
+
+def _refuse_storage(wire: Wire, project: Path, error: Exception) -> int:
+    """Say that the project cannot be written; anything else is no sentence for a person and goes on."""
+    from agent.threads import is_about_storage, unkept
+
+    if not is_about_storage(error):
+        raise error
+    refusal = unkept(project / ".tailor", error)
+    wire.send(SessionRefused(message=refusal.message, hint=refusal.hint, exit_code=int(refusal.exit_code)))
+    return int(refusal.exit_code)
 
 
 def _serve(wire: Wire, hello: Hello, project: Path, thread: str, brain_choice: str | None) -> int:

@@ -16,7 +16,7 @@ from agent.events import AgentEvent, Approval, ApprovalRequested, Notice, Questi
 from agent.graph import MAX_SUPERSTEPS, build_graph, thread_config
 from agent.memory import is_opening
 from agent.state import OPENING, ApprovalAnswer, ConversationState, fresh_state
-from agent.threads import prune
+from agent.threads import is_about_storage, prune, unkept
 from specs.errors import ExitCode, TailorError
 from tools.escape import visible
 
@@ -124,6 +124,10 @@ class AgentSession:
             yield TurnFailed(message=error.message, hint=error.hint, exit_code=int(error.exit_code))
             return
         except Exception as error:  # noqa: BLE001 - the one place where a turn's failure becomes an event
+            if is_about_storage(error):
+                refusal = unkept(self._context.door.layout.state_dir, error)
+                yield TurnFailed(message=refusal.message, hint=refusal.hint, exit_code=int(refusal.exit_code))
+                return
             _LOG.exception("turn failed")
             yield TurnFailed(
                 message=f"The turn failed unexpectedly ({type(error).__name__}).",

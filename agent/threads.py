@@ -3,6 +3,7 @@
 The strict serializer reads data types and messages only; a crafted row comes back as plain data or as an error.
 """
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -21,6 +22,7 @@ from tools.errors import ProjectBusy, ToolError
 KEPT_CHECKPOINTS = 8
 _STORED_AS = frozenset({"msgpack", "null", "bytes", "bytearray"})
 _LOCK_WAIT_S = 3.0
+_STORAGE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG})
 
 
 class StrictSerializer(JsonPlusSerializer):
@@ -90,7 +92,11 @@ def engine_lock(layout: ProjectLayout, wait_s: float = _LOCK_WAIT_S) -> Generato
         ProjectBusy: another engine holds the project.
     """
     # not the executor's lock: a conversation holds the thread, a run holds the project
-    descriptor = os.open(layout.state_dir / "chat.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    path = layout.state_dir / "chat.lock"
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise unkept(layout.state_dir, error) from error
     try:
         deadline = time.monotonic() + wait_s
         while not _try_lock(descriptor):
@@ -114,6 +120,21 @@ def _try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def is_about_storage(error: BaseException) -> bool:
+    """Return whether an error says that the project's folder cannot be written."""
+    return isinstance(error, sqlite3.Error) or (isinstance(error, OSError) and error.errno in _STORAGE_ERRORS)
+
+
+def unkept(state_dir: Path, error: BaseException) -> ToolError:
+    """Return the sentence for a conversation that cannot be kept."""
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return ToolError(
+        f"The conversation cannot be kept in {state_dir}: {reason}. What was kept before is not lost.",
+        "Free disk space, or make the folder writable, and run `tailor chat` again.",
+        retryable=True,
+    )
 
 
 def _unusable(path: Path, error: Exception) -> ToolError:

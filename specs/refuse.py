@@ -149,7 +149,7 @@ def check_budget(spec: CustomizationSpec, facts: Facts, estimates: dict[str, Est
         caps.append((int(spec.compute.max_disk_gb * _GB), "allowed by compute.max_disk_gb", "Raise the limit."))
     for cap, name, hint in caps:
         if disk > cap:
-            raise PlanRefused(f"The plan needs about {_gigabytes(disk)} of disk; {_gigabytes(cap)} are {name}.", hint)
+            raise PlanRefused(f"The plan needs about {_size(disk)} of disk; {_size(cap)} are {name}.", hint)
 
 
 def notes(spec: CustomizationSpec, facts: Facts, stage: SftSpec, tuning: str, num_test: int) -> list[str]:
@@ -168,8 +168,10 @@ def notes(spec: CustomizationSpec, facts: Facts, stage: SftSpec, tuning: str, nu
             "If 50 good rows change nothing, rethink the task before adding more (OpenAI's advice)."
         )
     if data.num_refused:
+        rows = "1 row is" if data.num_refused == 1 else f"{data.num_refused:,} rows are"
         found.append(
-            f"{data.num_refused:,} rows are refused and not used; `tailor data check` names each with its reason."
+            f"{rows} refused and not used; `tailor data check` names each that cannot be read, and the notes here what "
+            "else was left out."
         )
     found += data.warnings
     if stage.lora is not None and tuning == "full":
@@ -243,6 +245,11 @@ def _resolution(num_test: int) -> str:
         f"With {num_test:,} test rows, differences under about {points:.1f} points may be chance (two shares near one "
         f"half, 95 % confidence, 80 % power; comparing row by row shows somewhat smaller ones).{few}"
     )
+
+
+def _size(size_bytes: float) -> str:
+    """Return gigabytes, or megabytes where two small sizes would both read as nothing."""
+    return _gigabytes(size_bytes) if size_bytes >= 0.1 * _GB else f"{size_bytes / 1e6:.1f} MB"
 
 
 def _gigabytes(size_bytes: float) -> str:

@@ -171,6 +171,12 @@ def _sentence(path: Path, error: sqlite3.DatabaseError) -> ToolError:
             f"{path} cannot be written: {text}. What was recorded before is kept.",
             "Make the file and its folder writable and run the same command again.",
         )
+    if name.startswith("SQLITE_IOERR"):
+        return ToolError(
+            f"{path} cannot be read or written: {text}. What was recorded before is kept.",
+            "Most often the disk is full: free some space, then run the same command again.",
+            retryable=True,
+        )
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return ToolError(
             f"{path} is in use by another process.", "Run the same command again in a moment.", retryable=True
