@@ -15,8 +15,11 @@ T = TypeVar("T")
 
 _TINY = 20_000_000
 _BILLION = 1_000_000_000
-_TARGET_STEPS = 1500
-_SEEDLING_EPOCHS = (3, 40)
+_TARGET_STEPS = 700
+_SHIPPED = "measured with the shipped Seedling: tests/bench/seedling_banking.py"
+_SEEDLING_EPOCHS = (4, 30)
+# rows up to which a batch size learns best; between 1,000 and 10,000 rows the middle one is interpolated
+_SEEDLING_BATCHES = ((2_000, 16), (5_000, 32))
 _SEEDLING_BATCH = 64
 _MEASURED = "own measurement: Banking77 with a 0.8 M model"
 _TINKER_EXPONENT = {"qwen": 0.0775, "llama": 0.781}
@@ -131,35 +134,35 @@ def lora_recipe(model: ModelFacts) -> LoraRecipe:
 
 
 def seedling_epochs(num_rows: int, batch_size: int) -> int:
-    """Return passes over the rows that make about 1,500 optimizer steps, at least 3 and at most 40 passes."""
+    """Return passes over the rows that make about 700 optimizer steps, at least 4 and at most 30 passes."""
     steps_per_epoch = -(-num_rows // batch_size)
     low, high = _SEEDLING_EPOCHS
     return max(low, min(high, round(_TARGET_STEPS / steps_per_epoch)))
 
 
 def _seedling_sft(tuning: ChosenTuning, num_rows: int) -> SftRecipe:
-    batch_size = _power_of_two(num_rows // 8, 4, _SEEDLING_BATCH)
+    largest = next((size for rows, size in _SEEDLING_BATCHES if num_rows < rows), _SEEDLING_BATCH)
+    batch_size = _power_of_two(num_rows // 8, 4, largest)
     epochs = seedling_epochs(num_rows, batch_size)
     rate = 3e-3 if tuning == "full" else 5e-3
     return SftRecipe(
         epochs=Default(
             epochs,
             f"About {_TARGET_STEPS:,} optimizer steps are enough for a model this small: {epochs} passes over "
-            f"{num_rows:,} rows in batches of {batch_size}, never under 3 or over 40. "
-            "On 10,000 rows 4 passes scored 84 %, 10 scored 86 %, more gained little.",
-            _MEASURED,
+            f"{num_rows:,} rows in batches of {batch_size}. Measured on 10,000 rows: 4 passes 88.2 %, 10 passes "
+            "88.9 %; on 900 rows, 8 to 12 passes 89 to 90 %, 20 no better.",
+            _SHIPPED,
         ),
         learning_rate=Default(
             rate,
-            "Far higher than for a real model: few parameters, learnt in few steps. With 3e-3 from a random start "
-            "and 2e-3 after pre-training, all weights scored 86 to 87 %; adapters were tried at 5e-3.",
-            _MEASURED,
+            "Far higher than for a real model: few parameters, learnt in few steps. On 900 rows 0.002 was 1 to 2 "
+            "points worse than 0.003; adapters were tried at 0.005.",
+            _SHIPPED,
         ),
         batch_size=Default(
             batch_size,
-            "Rows per weight update: 64 on 512 rows or more, fewer on small sets so that they still make enough "
-            "updates.",
-            _MEASURED,
+            "Rows per weight update: 16 under 2,000 rows, so that they still make enough updates; 64 from 5,000 on.",
+            _SHIPPED,
         ),
         warmup_ratio=Default(0.06, "The learning rate rises over the first steps, so that they do no harm.", _MEASURED),
         weight_decay=Default(0.05, "A pull towards small weights against learning the rows by heart.", _MEASURED),

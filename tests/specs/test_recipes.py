@@ -33,7 +33,7 @@ def test_class_and_tuning_follow_the_size(
 
 @pytest.mark.parametrize(
     ("num_rows", "epochs", "batch_size"),
-    [(10, 40, 4), (100, 40, 8), (500, 40, 32), (1_000, 40, 64), (5_000, 19, 64), (10_003, 10, 64), (200_000, 3, 64)],
+    [(10, 30, 4), (100, 30, 8), (500, 22, 16), (900, 12, 16), (3_000, 7, 32), (10_003, 4, 64), (200_000, 4, 64)],
 )
 def test_seedling_trains_enough_steps_when_rows_are_few(
     num_rows: int, epochs: int, batch_size: int, make_facts: MakeFacts
@@ -45,7 +45,7 @@ def test_seedling_trains_enough_steps_when_rows_are_few(
 def test_seedling_epochs_never_leave_their_bounds() -> None:
     chosen = [seedling_epochs(rows, 64) for rows in (1, 64, 640, 6_400, 64_000, 640_000)]
     assert chosen == sorted(chosen, reverse=True)
-    assert (chosen[0], chosen[-1]) == (40, 3)
+    assert (chosen[0], chosen[-1]) == (30, 4)
 
 
 @pytest.mark.parametrize(

@@ -103,9 +103,9 @@ def test_settings_follow_the_recipe_when_the_spec_leaves_them_open(spec_text: st
     train = _plan(spec_text, make_facts(), {"train.0.epochs": "auto"}).step("train")
     settings = TrainTask.model_validate(train.arguments["task"]).settings
     assert (settings.batch_size, settings.micro_batch_size) == (64, 64)
-    assert (settings.learning_rate, settings.epochs, settings.lora) == (3e-3, 10, None)
+    assert (settings.learning_rate, settings.epochs, settings.lora) == (3e-3, 5, None)
     assert settings.max_length == 128
-    assert (settings.save_every, settings.log_every) == (154, 10)
+    assert (settings.save_every, settings.log_every) == (77, 5)
     assert settings.attention_dropout == 0.1
     assert _value(train, "epochs").default is None
 
@@ -114,7 +114,7 @@ def test_value_is_the_users_and_the_default_is_kept_when_the_spec_sets_it(
     spec_text: str, make_facts: MakeFacts
 ) -> None:
     value = _value(_plan(spec_text, make_facts()).step("train"), "epochs")
-    assert (value.value, value.source, value.default) == (3, "spec", 10)
+    assert (value.value, value.source, value.default) == (3, "spec", 5)
 
 
 @pytest.mark.parametrize(
