@@ -27,11 +27,17 @@ def step_card(plan_hash: str, step: Step) -> StepCard:
         writes=tuple(one_line(path) for path in step.writes),
         undo=one_line(step.undo, 200),
         values=tuple(
-            ValueCard(name=value.name, value=one_line(str(value.value)), reason=one_line(value.reason, 500))
+            ValueCard(name=value.name, value=_shown(value.value), reason=one_line(value.reason, 500))
             for value in step.values
         ),
         needs_approval=needs_approval(step),
     )
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:g}" if isinstance(value, float) else one_line(str(value))
 
 
 def plan_cards(plan: Plan, only: frozenset[str] | None = None) -> tuple[StepCard, ...]:
