@@ -161,6 +161,8 @@ class _Talk:
                 sys.stderr.flush()
             line = self._stdin.readline()
             if not line:
+                if self._scene.question is not None:
+                    self._aside("The input ended. The conversation is kept: `tailor chat` asks this again.")
                 return self._exit_code()
             text = line.strip()
             if text.lower() in ("quit", "exit", "bye"):

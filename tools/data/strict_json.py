@@ -17,6 +17,8 @@ _LARGEST = 2**64 - 1
 _SMALLEST = -(2**63)
 _MAX_DIGITS = 20
 
+_NO_NUMBERS = ("NaN", "Infinity", "-Infinity")
+
 
 class BadJson(ValueError):
     """Text that is not one JSON object under our rules. The message completes the sentence `the row is refused:`."""
@@ -40,6 +42,10 @@ def parse_value(text: str) -> object:
     try:
         value = cast("object", orjson.loads(text))
     except orjson.JSONDecodeError as error:
+        if error.doc.startswith(_NO_NUMBERS, error.pos):
+            raise BadJson(
+                f"not valid JSON (NaN or an infinity at character {error.pos + 1}, which JSON does not have; use null)"
+            ) from error
         raise BadJson(f"not valid JSON ({error.msg} at character {error.pos + 1})") from error
     except UnicodeEncodeError as error:
         raise BadJson("not valid JSON (a lone surrogate)") from error
