@@ -71,7 +71,7 @@ _TYPES: Mapping[str, Failure] = {
     "ReadTimeout": "slow",
     "ContextOverflowError": "too_long",
 }
-"""Exception types of botocore, the openai client, httpx and urllib3, by name, so that none of them is imported for this."""
+"""Exception types of botocore, the openai client, httpx and urllib3, by name, so that none is imported for this."""
 _SENTENCES: Mapping[Failure, tuple[str, str]] = {
     "busy": (
         "{name} is busy: it refused several tries in a row.",

@@ -138,6 +138,7 @@ def test_road_ends_the_same_when_the_engine_is_killed_at_random_moments(project)
                 subprocess.Popen(["sh", "-c", f"sleep {moment}; kill -9 {engine.pid}"])
             events = list(engine.turn())
             time.sleep(0.01)
-    assert last(events, TurnFinished).plan_state == "succeeded"
+    finished = last(events, TurnFinished)
+    assert finished is not None and finished.plan_state == "succeeded", [e.model_dump_json()[:300] for e in events[-4:]]
     assert (tailor.layout.run("r2").run_dir / "effects").read_text() == "1\n"
     assert json.loads(json.dumps(tailor.status()["plan"]["steps"]))["evaluate"] == "succeeded"
