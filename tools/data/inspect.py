@@ -22,6 +22,7 @@ MAX_COLUMNS = 200
 MAX_LABELS = 200
 MAX_REFUSED = 20
 _NUM_SAMPLES = 3
+_MAX_KEPT_ROWS = 64
 _SAMPLE_CHARACTERS = 100
 _ROW_CHARACTERS = 300
 # beyond so many distinct values a column is not one of labels, and only their hashes are kept
@@ -72,7 +73,7 @@ class FileProfile(StrictModel):
     """The first rows that could not be read."""
     columns: tuple[ColumnProfile, ...]
     rows: tuple[dict[str, str], ...]
-    """The first rows that can be read, each column's text cut and escaped."""
+    """A few rows from all over the file, of different answers where answers repeat; text cut and escaped."""
     suggestion: Suggestion | None
     """The most likely meaning of the columns, None when there is no text to learn from."""
     alternatives: tuple[Suggestion, ...]
@@ -94,15 +95,14 @@ def inspect_file(path: Path | str, root: Path) -> FileProfile:
     source = open_source(resolve_path(name, root), name)
     columns: dict[str, _Column] = {}
     refused: list[RefusedRow] = []
-    rows: list[dict[str, str]] = []
+    sampler = _Sampler()
     num_rows = 0
     for record in read_records(source):
         if isinstance(record, RefusedRow):
             refused.append(record)
             continue
         num_rows += 1
-        if len(rows) < _NUM_SAMPLES:
-            rows.append(_shown(record.fields))
+        sampler.add(record.fields)
         for name, value in record.fields.items():
             column = columns.get(name)
             if column is None and len(columns) < MAX_COLUMNS:
@@ -124,7 +124,7 @@ def inspect_file(path: Path | str, root: Path) -> FileProfile:
         num_refused=len(refused),
         refused=tuple(RefusedSample(line=row.line, reason=row.reason) for row in refused[:MAX_REFUSED]),
         columns=profiles,
-        rows=tuple(rows),
+        rows=sampler.pick(suggestion.columns.completion if suggestion else None),
         suggestion=suggestion,
         alternatives=alternatives,
         task_hint=task,
@@ -134,6 +134,35 @@ def inspect_file(path: Path | str, root: Path) -> FileProfile:
         ),
         notices=tuple(source.notices),
     )
+
+
+class _Sampler:
+    """Keeps some rows spread evenly over a file of any length."""
+
+    def __init__(self) -> None:
+        self._kept: list[dict[str, str]] = []
+        self._seen = 0
+        self._stride = 1
+
+    def add(self, fields: Mapping[str, object]) -> None:
+        """Look at the next row."""
+        if self._seen % self._stride == 0:
+            self._kept.append(_shown(fields))
+        self._seen += 1
+        if len(self._kept) > _MAX_KEPT_ROWS:
+            self._kept = self._kept[::2]
+            self._stride *= 2
+
+    def pick(self, answer: str | None) -> tuple[dict[str, str], ...]:
+        """Return a few rows in file order, first those whose value of the column `answer` is new."""
+        key = one_line(answer) if answer is not None else ""
+        fresh: dict[str, int] = {}
+        for number, row in enumerate(self._kept):
+            fresh.setdefault(row.get(key, ""), number)
+        spread = [*fresh.values()]
+        spread = spread[:: max(1, len(spread) // _NUM_SAMPLES)]
+        others = [number for number in range(len(self._kept)) if number not in spread]
+        return tuple(self._kept[number] for number in sorted([*spread, *others][:_NUM_SAMPLES]))
 
 
 def _shown(fields: Mapping[str, object]) -> dict[str, str]:

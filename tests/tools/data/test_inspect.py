@@ -42,3 +42,10 @@ def test_file_is_refused_when_no_row_can_be_read(tmp_path):
     (tmp_path / "a.jsonl").write_text("not json\n")
     with pytest.raises(DataError, match="no usable row; the first is line 1: not valid JSON"):
         inspect_file("a.jsonl", tmp_path)
+
+
+def test_sample_rows_have_different_answers_when_the_file_is_sorted_by_label(tmp_path):
+    lines = [f"message number {number} of its kind,{label}" for label in "abcd" for number in range(100)]
+    (tmp_path / "sorted.csv").write_text("text,label\n" + "\n".join(lines) + "\n")
+    rows = inspect_file("sorted.csv", tmp_path).rows
+    assert len({row["label"] for row in rows}) == len(rows) == 3
