@@ -4,6 +4,7 @@ stdout is data, stderr is narration. Nothing heavy is imported before a command 
 """
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -11,9 +12,14 @@ import traceback
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import cast
 
 from specs.errors import ExitCode, TailorError
+from specs.layout import ProjectLayout
 from specs.roots import check_roots
+from tools.escape import visible
+
+_LONGEST_MESSAGE = 20_000
 
 _EPILOG = """\
 exit codes: 0 done, 1 failed, 2 usage, spec or data, 3 backend or credentials, 4 stopped, 5 waiting for approval,
@@ -42,28 +48,41 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.FAILED)
     except Exception as error:  # noqa: BLE001 - the command line is one of the three places that capture everything
-        return _unexpected(error)
+        return _unexpected(error, _log_path(arguments))
 
 
-def _unexpected(error: Exception) -> int:
+def _unexpected(error: Exception, log: Path) -> int:
+    from agent.toolset import redact
+
     _say(f"Something went wrong inside Tailor ({type(error).__name__}). Nothing that was recorded is lost.")
-    log = Path(".tailor") / "tailor.log"
+    # a traceback names lines of code, no values; the error's own words may hold a key
+    details = redact("".join(traceback.format_exception(error)))
     try:
-        with log.open("a", encoding="utf-8") as stream:
-            traceback.print_exception(error, file=stream)
-    except OSError:
+        with log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
+            stream.write(details)
+    except OSError as problem:
+        _say(f"The details could not be kept: {log} cannot be written ({problem.strerror}).")
         return int(ExitCode.FAILED)
     _say(f"The details are in {log}. Running the same command again takes up where it ended.")
     return int(ExitCode.FAILED)
 
 
+def _log_path(arguments: argparse.Namespace) -> Path:
+    """Return the log of the project a command works in, which need not be the current folder."""
+    spec: Path | None = getattr(arguments, "spec", None)
+    folder: str | Path = spec.parent if spec is not None else getattr(arguments, "directory", arguments.project)
+    return ProjectLayout(Path(folder).expanduser()).log_path
+
+
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201 - narration of the command line
+    print(visible(text, _LONGEST_MESSAGE), file=sys.stderr)  # noqa: T201 - narration of the command line
 
 
 def entry() -> None:
     """Entry point of the installed command."""
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(int(ExitCode.STOPPED)))
+    # a terminal without UTF-8, or a file name that is not UTF-8, must not end a command
+    cast("io.TextIOWrapper[io.BufferedWriter]", sys.stdout).reconfigure(errors="backslashreplace")
     sys.exit(main())
 
 
@@ -137,12 +156,20 @@ def _add_spec(commands: "_Commands[argparse.ArgumentParser]") -> None:
         part.set_defaults(handler=_handler(f"spec {name}"))
         if name != "schema":
             part.add_argument("spec", nargs="?", type=Path, metavar="SPEC")
-    data = commands.add_parser("data", help="look at data files")
-    data_parts = data.add_subparsers(dest="part", metavar="check", required=True)
-    check = data_parts.add_parser("check", help="read a file strictly and tell what it holds")
+    data = commands.add_parser("data", help="look at data files and at the prepared data")
+    data_parts = data.add_subparsers(dest="part", metavar="check|show", required=True)
+    read = "read a file strictly and tell what it holds"
+    check = data_parts.add_parser("check", help=read, description=read)
     check.set_defaults(handler=_handler("data check"))
     check.add_argument("file", metavar="FILE")
     _add_json(check)
+    prepared = "show rows, lengths, labels, leaks and warnings of the prepared data"
+    shown = data_parts.add_parser("show", help=prepared, description=prepared)
+    shown.set_defaults(handler=_handler("data show"))
+    shown.add_argument(
+        "name", nargs="?", metavar="NAME", help="dataset, or NAME@VERSION; the last plan's when left out"
+    )
+    _add_json(shown)
     plan = _command(commands, "plan", "resolve the spec: steps, values, reasons, estimates")
     plan.add_argument("spec", nargs="?", type=Path, metavar="SPEC")
     plan.add_argument("--again", action="store_true", help="plan another version although nothing changed")

@@ -16,7 +16,7 @@ from agent.run_command import run_plan
 from specs.errors import ExitCode
 from tools.client import Tailor
 from tools.errors import UsageError
-from tools.escape import one_line, visible
+from tools.escape import visible
 from tools.wording import count
 
 
@@ -27,8 +27,8 @@ def show(text: str) -> None:
 
 
 def show_json(value: object) -> None:
-    """Print one JSON object on one line."""
-    show(json.dumps(to_jsonable_python(value), ensure_ascii=False))
+    """Print one JSON object on one line, in ASCII: no character of a row ends the line or draws on the terminal."""
+    show(json.dumps(to_jsonable_python(value)))
 
 
 def terminal_width() -> int:
@@ -107,6 +107,19 @@ def _data_check(arguments: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
+def _data_show(arguments: argparse.Namespace) -> int:
+    from tools.data.quality import quality_report_text
+    from tools.status import data_quality
+
+    found = data_quality(Tailor(arguments.project).layout, arguments.name)
+    sys.stderr.write(f"Dataset {found.name}, version {found.version}\n")
+    if arguments.json:
+        show_json(found.report)
+    else:
+        show(visible(quality_report_text(found.report), 100_000))
+    return ExitCode.DONE
+
+
 def _plan(arguments: argparse.Namespace) -> int:
     from agent.cards import plan_ready
     from agent.plan_text import plan_text
@@ -175,8 +188,12 @@ def _logs(arguments: argparse.Namespace) -> int:
 
 
 def _stop(arguments: argparse.Namespace) -> int:
-    sys.stderr.write(f"Stopping {one_line(arguments.run)}; training saves a checkpoint first.\n")
-    result = Tailor(arguments.project).stop(arguments.run)
+    tailor = Tailor(arguments.project)
+    info = tailor.show(arguments.run)
+    if info.state == "running":
+        first = "; training saves a checkpoint first" if info.task == "train" else ""
+        sys.stderr.write(f"Stopping {info.run_id}{first}.\n")
+    result = tailor.stop(arguments.run)
     if arguments.json:
         show_json(result)
     else:
@@ -188,7 +205,7 @@ def _play(arguments: argparse.Namespace) -> int:
     from agent.result_text import answers_text
 
     tailor = Tailor(arguments.project)
-    prompts = [arguments.prompt] if arguments.prompt else _prompts_from_stdin()
+    prompts = _prompts_from_stdin() if arguments.prompt is None else [arguments.prompt]
     for prompt in prompts:
         answers = tailor.play(prompt, arguments.models)
         if arguments.json:
@@ -236,6 +253,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "spec schema": _spec_schema,
     "spec diff": _spec_diff,
     "data check": _data_check,
+    "data show": _data_show,
     "plan": _plan,
     "run": _run,
     "runs": _runs,

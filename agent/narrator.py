@@ -12,11 +12,12 @@ from specs.events import (
     TrainEvent,
     Warned,
 )
-from tools.escape import one_line
+from tools.escape import one_line, visible
 from tools.events import ExecutorEvent, PlanFinished, StepFinished, StepProgress, StepStarted, StepWaiting
 from tools.wording import duration
 
 _SHARE_BETWEEN_LINES = 0.1
+_LONGEST_LINE = 2_000
 # codes of warnings that only say how things are
 _NEWS = frozenset({"trained_tokens"})
 
@@ -28,7 +29,10 @@ class Narrator:
         self._told = 0.0
 
     def feed(self, event: ExecutorEvent) -> list[str]:
-        """Return the lines for `event`, often none."""
+        """Return the lines for `event`, often none; outside text in them is escaped."""
+        return [_shown(line) for line in self._lines(event)]
+
+    def _lines(self, event: ExecutorEvent) -> list[str]:
         match event:
             case StepStarted():
                 self._told = 0.0
@@ -39,7 +43,8 @@ class Narrator:
             case StepFinished():
                 return _finished(event)
             case StepWaiting():
-                return [f"! {event.step} waits for approval. {event.message}".rstrip()]
+                said = event.message or f"Step {event.step} waits for your approval."
+                return [f"! {said} {event.hint}".rstrip()]
             case PlanFinished():
                 return [_plan_line(event)]
 
@@ -86,6 +91,11 @@ class Narrator:
             return False
         self._told = share
         return True
+
+
+def _shown(line: str) -> str:
+    # indented, so that a second line of a message is not taken for one of ours
+    return visible(line, _LONGEST_LINE).replace("\n", "\n    ")
 
 
 def _started(event: Started) -> list[str]:

@@ -4,7 +4,7 @@ import textwrap
 
 from agent.events import PlanReady, StepCard, ValueCard
 from specs.plan import Estimate
-from tools.wording import duration, money, size
+from tools.wording import count, duration, money, size
 
 _MAX_NAME_WIDTH = 24
 _MAX_VALUE_WIDTH = 12
@@ -22,7 +22,7 @@ def plan_text(plan: PlanReady, width: int = 80, *, brief: bool = False) -> str:
     """
     total_s = sum(step.estimate.seconds for step in plan.steps)
     head = (
-        f"Plan {short_hash(plan.plan)} for {plan.name}: {len(plan.steps)} steps, about {duration(total_s)}, "
+        f"Plan {short_hash(plan.plan)} for {plan.name}: {count(len(plan.steps), 'step')}, about {duration(total_s)}, "
         f"at most {money(plan.max_usd)} and {duration(plan.max_seconds)}."
     )
     lines = [*wrapped(head, width, indent="", hanging="  "), ""]
@@ -42,7 +42,14 @@ def estimate_text(estimate: Estimate) -> str:
 
 def wrapped(text: str, width: int, *, indent: str, hanging: str) -> list[str]:
     """Return `text` wrapped to `width` columns; `hanging` stands before every line but the first."""
-    return textwrap.wrap(text, max(width, 40), initial_indent=indent, subsequent_indent=hanging, break_long_words=False)
+    return textwrap.wrap(
+        text,
+        max(width, 40),
+        initial_indent=indent,
+        subsequent_indent=hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def short_hash(plan_hash: str) -> str:
@@ -82,6 +89,12 @@ def _value_lines(values: "list[ValueCard] | tuple[ValueCard, ...]", width: int) 
     value_width = min(_MAX_VALUE_WIDTH, max((len(value.value) for value in values), default=0))
     lines: list[str] = []
     for value in values:
-        head = f"   {value.name:<{name_width}}  {value.value:<{value_width}}  "
-        lines += wrapped(value.reason, width, indent=head, hanging=" " * (7 + name_width + value_width))
+        name = f"   {value.name:<{name_width}}  "
+        if len(value.value) <= value_width:
+            head = f"{name}{value.value:<{value_width}}  "
+            lines += wrapped(value.reason, width, indent=head, hanging=" " * len(head)) or [head.rstrip()]
+        else:
+            below = " " * len(name)
+            lines += wrapped(value.value, width, indent=name, hanging=below)
+            lines += wrapped(value.reason, width, indent=below, hanging=below)
     return lines

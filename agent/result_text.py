@@ -40,7 +40,7 @@ def run_text(run: "RunInfo") -> str:
         lines.append(f"  done      {run.done:,} of {run.total:,}")
     if run.url:
         lines.append(f"  serving   {run.url}")
-    lines += [f"  {part}" for part in (run.message, run.hint) if part]
+    lines += [f"  {visible(part, 2_000)}" for part in (run.message, run.hint) if part]
     return "\n".join(lines)
 
 
@@ -65,7 +65,7 @@ def answers_text(prompt: str, answers: "JsonDict") -> str:
     lines = [f"> {one_line(prompt, 200)}"]
     for answer in answers["answers"]:
         took = f"{answer['num_tokens']} tokens, {answer['seconds']:.2f} s"
-        lines.append(f"{answer['model']:<24} {visible(answer['text'], 4000) or '(nothing)'}   [{took}]")
+        lines.append(f"{one_line(answer['model']):<24} {visible(answer['text'], 4000) or '(nothing)'}   [{took}]")
     return "\n".join(lines)
 
 
@@ -80,17 +80,19 @@ def profile_text(profile: "FileProfile") -> str:
             f"  {one_line(column.name, 24):<24} {column.kind:<8} {column.num_distinct:>7,} distinct  {samples}"
         )
     if profile.suggestion is not None:
-        lines.append(f"Columns: {profile.suggestion.reason}")
+        lines.append(f"Columns: {visible(profile.suggestion.reason)}")
     if profile.labels:
         shown = ", ".join(
             f"{one_line(label.label, 30)} ({label.num_rows})" for label in profile.labels[:_MAX_LABELS_SHOWN]
         )
-        lines.append(f"{count(len(profile.labels), 'label')}: {shown}{' …' if len(profile.labels) > 8 else ''}")
-    lines += [f"! {notice}" for notice in profile.notices]
+        lines.append(
+            f"{count(len(profile.labels), 'label')}: {shown}{' …' if len(profile.labels) > _MAX_LABELS_SHOWN else ''}"
+        )
+    lines += [f"! {visible(notice)}" for notice in profile.notices]
     if profile.num_refused:
         share = percent(profile.num_refused / max(1, profile.num_rows + profile.num_refused))
         lines.append(f"! {count(profile.num_refused, 'row')} refused ({share}):")
-        lines += [f"    line {row.line}: {row.reason}" for row in profile.refused]
+        lines += [f"    line {row.line}: {one_line(row.reason)}" for row in profile.refused]
     return "\n".join(lines)
 
 
@@ -98,7 +100,7 @@ def findings_text(findings: Iterable["Finding"], width: int) -> str:
     """Return the doctor's findings, a line each."""
     lines: list[str] = []
     for finding in findings:
-        text = f"{_MARKS[finding.state]} {finding.name:<11} {finding.message}"
+        text = f"{_MARKS[finding.state]} {finding.name:<11} {visible(finding.message, 2_000)}"
         lines += wrapped(text, width, indent="", hanging=" " * 14)
         if finding.hint:
             lines += wrapped(finding.hint, width, indent=" " * 14, hanging=" " * 14)

@@ -94,7 +94,7 @@ def _ask(tailor: Tailor, plan: Plan, open_steps: list[Step], max_usd: float | No
 
 
 def _print_json(event: ExecutorEvent) -> None:
-    sys.stdout.write(json.dumps(event.model_dump(mode="json"), ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(event.model_dump(mode="json")) + "\n")
     sys.stdout.flush()
 
 

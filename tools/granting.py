@@ -1,5 +1,6 @@
 """Approving steps as a person: the one place where grants are made. Never reachable from an agent tool."""
 
+import math
 from collections.abc import Collection
 from typing import Literal
 
@@ -12,7 +13,9 @@ from tools.ledger import Ledger
 def approve_steps(
     ledger: Ledger, key: GrantKey, plan: Plan, steps: Collection[str] | Literal["all"], max_usd: float | None
 ) -> dict[str, str]:
-    """Return a grant id for each of `steps`. Raises UsageError for a step the plan does not have."""
+    """Return a grant id for each of `steps`. Raises UsageError for a step the plan does not have, or no real cap."""
+    if max_usd is not None and not 0 <= max_usd < math.inf:
+        raise UsageError(f"{max_usd:g} is no amount of money.", "Give the most a step may cost in dollars, 0 or more.")
     known = [step.id for step in plan.steps]
     wanted = known if steps == "all" else list(dict.fromkeys(steps))
     unknown = [step for step in wanted if step not in known]

@@ -3,14 +3,17 @@
 Reads files only. Resolving is pure and lives in `specs`; running a plan is the executor's business.
 """
 
-import json
+import math
 from pathlib import Path
 from statistics import median
+
+from pydantic import ValidationError
 
 from specs.facts import DataFacts, Facts, ModelFacts
 from specs.layout import ProjectLayout, RunLayout
 from specs.load import LoadedSpec
 from specs.plan import Plan
+from specs.run import RunManifest, TrainReport, TrainTask
 from tools.catalog import model_facts
 from tools.errors import UsageError
 from tools.hardware import hardware_facts
@@ -97,12 +100,10 @@ def _measured_speed(layout: ProjectLayout, model: str) -> float | None:
 
 def _run_speed(run: RunLayout, model: str) -> float | None:
     try:
-        manifest = json.loads(run.manifest_path.read_text(encoding="utf-8"))
-        report = json.loads(run.report_path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        task = RunManifest.model_validate_json(run.manifest_path.read_bytes()).task
+        if not isinstance(task, TrainTask) or task.model.name != model:
+            return None
+        speed = TrainReport.model_validate_json(run.report_path.read_bytes()).tokens_per_s
+    except (OSError, ValidationError):
         return None
-    task = manifest.get("task", {})
-    if task.get("type") != "train" or task.get("model", {}).get("name") != model:
-        return None
-    speed = report.get("tokens_per_s")
-    return float(speed) if isinstance(speed, int | float) and speed > 0 else None
+    return speed if 0 < speed < math.inf else None

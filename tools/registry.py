@@ -51,6 +51,13 @@ class InspectArgs(StrictModel):
     """File in the project, or an absolute path."""
 
 
+class DataArgs(StrictModel):
+    """Arguments of show_data."""
+
+    name: str | None = None
+    """Dataset, or name@version; left out = the one of the last plan."""
+
+
 class CreateSpecArgs(StrictModel):
     """Arguments of create_spec."""
 
@@ -108,6 +115,13 @@ def _project_status(tailor: Tailor, _args: NoArgs, _call: ToolCall) -> JsonDict:
 
 def _inspect(tailor: Tailor, args: InspectArgs, _call: ToolCall) -> JsonDict:
     return tailor.inspect_data(args.path).model_dump(mode="json")
+
+
+def _show_data(tailor: Tailor, args: DataArgs, _call: ToolCall) -> JsonDict:
+    from tools.status import data_quality
+
+    found = data_quality(tailor.layout, args.name)
+    return {"name": found.name, "version": found.version, **found.report.model_dump(mode="json")}
 
 
 def _show_spec(tailor: Tailor, _args: NoArgs, _call: ToolCall) -> JsonDict:
@@ -175,6 +189,13 @@ TOOLS: tuple[ToolDef, ...] = (
         InspectArgs,
         "read",
         _inspect,
+    ),
+    ToolDef(
+        "show_data",
+        "Quality report of the prepared data: rows by split, lengths, label balance, leaks, personal data, warnings.",
+        DataArgs,
+        "read",
+        _show_data,
     ),
     ToolDef("show_spec", "Return the text of spec.yaml.", NoArgs, "read", _show_spec),
     ToolDef("create_spec", "Write a new spec.yaml; refused when there is one.", CreateSpecArgs, "write", _create),

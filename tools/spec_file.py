@@ -5,7 +5,8 @@ an undo that would lose an edit of theirs is refused.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ class SpecFile:
         path = self._layout.spec_path
         if not path.exists():
             raise UsageError(
-                f"There is no spec.yaml in {self._layout.root}.",
+                f"There is no {path.name} in {self._layout.root}.",
                 "Talk it through with `tailor chat`, or start from a template with `tailor init`.",
             )
         return load_spec(path)
@@ -59,7 +60,7 @@ class SpecFile:
 
         path = self._layout.spec_path
         if path.exists():
-            raise UsageError("This project already has a spec.yaml.", "Edit it, or remove it to start anew.")
+            raise UsageError(f"This project already has a {path.name}.", "Edit it, or remove it to start anew.")
         text = new_spec_text(_with_defaults(fields))
         parse_spec(text, path.name)
         self._write(text)
@@ -85,7 +86,8 @@ class SpecFile:
             if not result.changed:
                 return SpecChange("", before)
             if read_spec_text(path) == before.text:
-                self._remember(before.text, result.text)
+                with self._told():
+                    self._remember(before.text, result.text)
                 self._write(result.text)
                 return SpecChange(result.diff, self.load())
         raise ToolError(
@@ -100,19 +102,23 @@ class SpecFile:
         """
         from specs.edit import diff_text
 
+        name = self._layout.spec_path.name
         versions = self._versions()
-        if not versions:
-            raise UsageError("There is no edit to undo.", "Only edits made here can be undone, not edits by hand.")
-        last = self._history_dir / f"{versions[-1]:06d}.json"
-        record = json.loads(last.read_text(encoding="utf-8"))
-        current = read_spec_text(self._layout.spec_path)
-        if current != record["after"]:
-            raise UsageError(
-                "spec.yaml was edited by hand since, so undoing would lose that edit.", "Edit the file instead."
-            )
-        self._write(record["before"])
-        last.unlink()
-        return SpecChange(diff_text(current, record["before"], self._layout.spec_path.name), self.load())
+        current = read_spec_text(self._layout.spec_path) if versions else ""
+        for number in reversed(versions):
+            last = self._history_dir / f"{number:06d}.json"
+            record = json.loads(last.read_text(encoding="utf-8"))
+            if current == record["after"]:
+                self._write(record["before"])
+                last.unlink()
+                return SpecChange(diff_text(current, record["before"], name), self.load())
+            if current != record["before"]:
+                raise UsageError(
+                    f"{name} was edited by hand since, so undoing would lose that edit.", "Edit the file instead."
+                )
+            # remembered, but never written: the folder was not writable, or the process was killed in between
+            last.unlink()
+        raise UsageError("There is no edit to undo.", "Only edits made here can be undone, not edits by hand.")
 
     def write_schema(self) -> None:
         """Write the JSON Schema that the first line of spec.yaml names, for the user's editor."""
@@ -122,10 +128,15 @@ class SpecFile:
         write_text(self._layout.schema_path, schema_text())
 
     def _write(self, text: str) -> None:
-        try:
-            write_text(self._layout.spec_path, text, mode=0o644)
+        with self._told():
             if not self._layout.schema_path.exists():
                 self.write_schema()
+            write_text(self._layout.spec_path, text, mode=0o644)
+
+    @contextmanager
+    def _told(self) -> Generator[None, None, None]:
+        try:
+            yield
         except OSError as error:
             raise ToolError(
                 f"{self._layout.spec_path} cannot be written: {error.strerror}. The old content is kept.",

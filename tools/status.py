@@ -1,24 +1,38 @@
 """What a project has and what its plans measured, read from ledger and files. Reads only; nothing is kept here."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from specs.errors import SpecError
 from specs.layout import ProjectLayout
 from specs.plan import Plan
 from tools.errors import UsageError
+from tools.escape import one_line
 from tools.ledger import Ledger, StepRecord
 from tools.spec_file import SpecFile
 from tools.steps import JsonDict
 
 if TYPE_CHECKING:
+    from tools.data.quality import QualityReport
     from tools.evaluation.report import EvaluationReport
 
 _DATA_SUFFIXES = frozenset({".jsonl", ".json", ".csv", ".tsv", ".parquet"})
 _MAX_DATA_FILES = 50
 _MAX_FOLDERS = 500
 _SIDE_BY_SIDE_ROWS = 12
+
+
+@dataclass(frozen=True)
+class DatasetQuality:
+    """A prepared dataset version and what is known of its rows."""
+
+    name: str
+    version: str
+    report: "QualityReport"
 
 
 def project_status(layout: ProjectLayout, ledger: Ledger) -> JsonDict:
@@ -88,6 +102,50 @@ def plan_results(layout: ProjectLayout, ledger: Ledger, of: str | None) -> JsonD
     }
 
 
+def data_quality(layout: ProjectLayout, wanted: str | None = None) -> DatasetQuality:
+    """Return the quality report of a prepared dataset.
+
+    Args:
+        layout: the project.
+        wanted: name of a dataset, or name@version (the first digits of the version do); None = the dataset of the
+            latest plan, or the one written last where that plan has not prepared its own yet.
+
+    Raises:
+        UsageError: nothing was prepared yet, there is no such dataset, or its report cannot be read.
+    """
+    from tools.data.quality import QualityReport
+
+    folder = _dataset_dir(layout, wanted)
+    try:
+        report = QualityReport.model_validate_json((folder / "quality.json").read_bytes())
+    except (OSError, ValidationError) as error:
+        raise UsageError(
+            f"The quality report in {folder} cannot be read.", f"Delete {folder} and prepare the data again."
+        ) from error
+    return DatasetQuality(folder.parent.name, folder.name, report)
+
+
+def _dataset_dir(layout: ProjectLayout, wanted: str | None) -> Path:
+    found = sorted(layout.datasets_dir.glob("[!.]*/[!.]*/quality.json"), key=lambda path: path.stat().st_mtime)
+    folders = [path.parent for path in found]
+    if not folders:
+        raise UsageError("No data was prepared in this project yet.", "`tailor run --approve prepare_data` does it.")
+    name, _, version = (wanted or "").partition("@")
+    called = [folder for folder in folders if name in ("", folder.parent.name) and folder.name.startswith(version)]
+    if not called:
+        known = ", ".join(f"{folder.parent.name}@{folder.name}" for folder in folders[-10:])
+        raise UsageError(f"There is no dataset {one_line(wanted or '')}.", f"The project has {known}.")
+    planned = _planned_dataset(layout)
+    return planned if planned in called else called[-1]
+
+
+def _planned_dataset(layout: ProjectLayout) -> Path | None:
+    with Ledger(layout.ledger_path) as ledger:
+        plan = ledger.latest_plan()
+    arguments = next((step.arguments for step in plan.steps if step.kind == "prepare_data"), None) if plan else None
+    return layout.datasets_dir / arguments["name"] / arguments["version"] if arguments else None
+
+
 def _spec_state(layout: ProjectLayout) -> JsonDict:
     try:
         loaded = SpecFile(layout).load()
@@ -127,9 +185,11 @@ def _report(path: Path) -> "EvaluationReport":
 
     try:
         return EvaluationReport.model_validate_json(path.read_bytes())
-    except OSError as error:
+    except (OSError, ValidationError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not a whole report"
         raise UsageError(
-            f"The report {path} cannot be read: {error.strerror}.", "Was the run deleted? Plan and run again."
+            f"The report {path} cannot be read: {reason}.",
+            "Was the run deleted or edited? `tailor run --again` measures anew.",
         ) from error
 
 
