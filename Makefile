@@ -30,10 +30,10 @@ demo: $(READY)
 	@echo "The server stops by itself; to stop it now: $(BIN)/tailor -C demo-project teardown --all"
 
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
 
 check: $(READY)
 	$(BIN)/ruff format --check --quiet .

@@ -10,7 +10,7 @@ import pytest
 from tools.client import Tailor
 from tools.ledger import Ledger
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("road")]
+pytestmark = pytest.mark.slow
 
 
 def test_run_ends_with_the_contracts_last_line(trained: tuple[Path, list[dict]]):
