@@ -211,7 +211,7 @@ def _training_disk(facts: Facts, settings: SftSettings) -> int:
 
 def needs_download(facts: Facts) -> bool:
     """Return whether the base model still has to come from the hub."""
-    return facts.model.kind == "hub" and facts.model.weights_hash.startswith("revision:")
+    return facts.model.kind == "hub" and not facts.model.is_downloaded
 
 
 def _rounded(seconds: float) -> float:

@@ -36,12 +36,16 @@ class ModelFacts(StrictModel):
     size_bytes: int
     license: str
     weights_hash: str
-    """sha256 over the model's files, or the pinned revision of a hub model that is not on disk."""
+    """sha256 over the model's files; of a hub model its pinned commit, the same before and after the download."""
+    files_dir: str | None = None
+    """Folder on this machine with the tokenizer of a model whose location is a hub id, None when there is none."""
+    is_downloaded: bool = False
+    """Whether the weights of a hub model are on this machine already."""
 
     @property
     def tokenizer_dir(self) -> str | None:
-        """Folder with the model's tokenizer, None for a model known by its hub id."""
-        return None if self.kind == "hub" else self.location
+        """Folder with the model's tokenizer, None for a hub model whose tokenizer is not on this machine."""
+        return None if self.kind == "hub" and self.files_dir is None else self.files_dir or self.location
 
 
 class LengthFacts(StrictModel):

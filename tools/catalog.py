@@ -24,6 +24,7 @@ SEEDLING = "seedling"
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[\w.-]+$")
 _CUSTOM = re.compile(r"^([a-z0-9][a-z0-9-]*)@(\d+)$")
 _CHUNK_BYTES = 1 << 20
+_TOKENIZER_FILES = {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}
 _LICENSE_LINE = re.compile(r"^license:\s*[\"']?([\w.+-]+)", re.MULTILINE)
 
 
@@ -47,7 +48,7 @@ def model_facts(model: BaseModelSpec, root: Path, custom: Callable[[str, int], M
     if folder.is_dir():
         return _folder_facts(model.base, folder.resolve(), "path")
     if _HUB_ID.match(model.base) and not model.base.startswith((".", "/")):
-        return _hub_facts(model)
+        return _hub_facts(model.base, model.revision)
     raise UsageError(
         f"There is no base model {model.base!r}: no folder of that name in the project, no hub id and no custom model.",
         _suggestion(model.base),
@@ -92,14 +93,19 @@ def _custom_facts(name: str, found: ModelRef | None) -> ModelFacts:
         raise UsageError(
             f"There is no custom model {name} in this project.", "`tailor runs` shows the models trained so far."
         )
-    facts = _folder_facts(name, Path(found.location), "custom")
+    if not Path(found.location).is_absolute():
+        base = _hub_facts(found.location, found.revision)
+        facts = base.model_copy(update={"name": name, "kind": "custom", "files_dir": found.adapter_dir})
+    else:
+        facts = _folder_facts(name, Path(found.location), "custom")
     if found.adapter_dir is None:
         return facts
     both = hashlib.sha256(f"{facts.weights_hash}\n{weights_hash(Path(found.adapter_dir))}".encode()).hexdigest()
     return facts.model_copy(update={"adapter_dir": found.adapter_dir, "weights_hash": f"sha256:{both}"})
 
 
-def _folder_facts(name: str, folder: Path, kind: str) -> ModelFacts:
+def _folder_facts(name: str, folder: Path, kind: str, commit: str | None = None) -> ModelFacts:
+    """Return the facts of a model folder; `commit` names the content of a hub model's, which is not hashed then."""
     config = _read_config(folder)
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
@@ -118,7 +124,7 @@ def _folder_facts(name: str, folder: Path, kind: str) -> ModelFacts:
         num_parameters=sum(_count_parameters(path) for path in weights),
         size_bytes=sum(path.stat().st_size for path in weights),
         license=_license(folder),
-        weights_hash=weights_hash(folder),
+        weights_hash=weights_hash(folder) if commit is None else f"revision:{commit}",
     )
 
 
@@ -133,10 +139,10 @@ def _facts(*, config: dict[str, Any], **known: Any) -> ModelFacts:
     )
 
 
-def _hub_facts(model: BaseModelSpec) -> ModelFacts:
-    if model.revision is None:
+def _hub_facts(name: str, revision: str | None) -> ModelFacts:
+    if revision is None:
         raise UsageError(
-            f"The hub model {model.base} needs a pinned revision.",
+            f"The hub model {name} needs a pinned revision.",
             "Set model.revision to the commit you reviewed (the model page shows it), so that it cannot change later.",
         )
     from httpx import HTTPError
@@ -145,34 +151,44 @@ def _hub_facts(model: BaseModelSpec) -> ModelFacts:
     # its signatures are only partly typed
     hub: Any = importlib.import_module("huggingface_hub")
     try:
-        folder = Path(hub.snapshot_download(model.base, revision=model.revision, local_files_only=True))
-        facts = _folder_facts(model.base, folder, "hub")
-        return facts.model_copy(update={"location": model.base, "revision": model.revision})
+        folder = Path(hub.snapshot_download(name, revision=revision, local_files_only=True))
+        facts = _folder_facts(name, folder, "hub", commit=folder.name)
+        found = {"location": name, "revision": folder.name, "files_dir": str(folder), "is_downloaded": True}
+        return facts.model_copy(update=found)
     except (LocalEntryNotFoundError, UsageError):
         pass
     try:
-        info: Any = hub.HfApi().model_info(model.base, revision=model.revision, files_metadata=True)
-        config_path = hub.hf_hub_download(model.base, "config.json", revision=model.revision)
+        info: Any = hub.HfApi().model_info(name, revision=revision, files_metadata=True)
+        config_path = hub.hf_hub_download(name, "config.json", revision=revision)
+        siblings: list[Any] = info.siblings or []
+        present = {file.rfilename for file in siblings}
+        for file_name in sorted(_TOKENIZER_FILES & present):
+            hub.hf_hub_download(name, file_name, revision=revision)
     except (HTTPError, HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise BackendError(
-            f"The hub model {model.base} at revision {model.revision} is not on this machine and cannot be reached.",
+            f"The hub model {name} at revision {revision} is not on this machine and cannot be reached.",
             "Check the name and the network, or download it once and set model.base to its folder.",
             retryable=True,
         ) from error
+    return _listed_facts(name, info, Path(config_path))
+
+
+def _listed_facts(name: str, info: Any, config_path: Path) -> ModelFacts:
+    """Return the facts of a hub model from its page, before its weights are fetched."""
     card: dict[str, Any] = info.card_data.to_dict() if info.card_data else {}
     siblings: list[Any] = info.siblings or []
-    weights = [file for file in siblings if file.rfilename.endswith(".safetensors")]
-    size_bytes = sum(file.size or 0 for file in weights)
+    size_bytes = sum(file.size or 0 for file in siblings if file.rfilename.endswith(".safetensors"))
     return _facts(
-        name=model.base,
-        location=model.base,
-        revision=model.revision,
+        name=name,
+        location=name,
+        revision=info.sha,
         kind="hub",
-        config=json.loads(Path(config_path).read_text(encoding="utf-8")),
+        config=json.loads(config_path.read_text(encoding="utf-8")),
         num_parameters=info.safetensors.total if info.safetensors else size_bytes // 2,
         size_bytes=size_bytes,
         license=str(card.get("license", "unknown")),
         weights_hash=f"revision:{info.sha}",
+        files_dir=str(config_path.parent),
     )
 
 

@@ -30,8 +30,10 @@ class StepInputs:
         Raises:
             ToolError: the input is gone, or a dataset's rows are not those of its version.
         """
+        from tools.data.source_file import resolve_path
+
         if step.kind == "prepare_data":
-            return _in_form_of(step.inputs.get(name, ""), _file_sha256(self._layout.root / name, name))
+            return _in_form_of(step.inputs.get(name, ""), _file_sha256(resolve_path(name, self._layout.root), name))
         task: Mapping[str, Any] = step.arguments.get("task", step.arguments)
         if name == "dataset" and "dataset" in task:
             return _dataset_version(DatasetRef.model_validate(task["dataset"]))
@@ -55,7 +57,7 @@ def _weights(model: ModelRef) -> str:
     from tools.catalog import weights_hash
 
     folder = Path(model.location)
-    # A pinned commit of the hub names its content, and the hub's cache checks it.
+    # A pinned commit names its content, before and after the download; the catalogue says the same.
     own = weights_hash(folder) if folder.is_absolute() else f"revision:{model.revision}"
     if model.adapter_dir is None:
         return own
