@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from jinja2 import TemplateError
 from pydantic import ValidationError
 from transformers import PreTrainedTokenizerBase
 
 from specs.errors import ExitCode
 from specs.run import DatasetRow
+from trainer.conversation import ChatEncoder, PromptRefused
 from trainer.errors import TrainerError
 
 IGNORED = -100
@@ -20,7 +20,6 @@ IGNORED = -100
 
 _MIN_TRAINED_SHARE = 0.01
 _NAMED = 5
-_CHUNK = 1000
 
 
 @dataclass(frozen=True)
@@ -63,34 +62,14 @@ def read_rows(path: Path) -> tuple[DatasetRow, ...]:
     return tuple(rows)
 
 
-def render(tokenizer: PreTrainedTokenizerBase, row: DatasetRow, *, whole: bool) -> str:
-    """Return a row as the model reads it: the whole conversation, or its prompt with the answer opened.
+def encode_prompts(tokenizer: PreTrainedTokenizerBase, rows: Sequence[DatasetRow]) -> list[list[int]]:
+    """Return the ids of each row's prompt with the answer opened.
 
     Raises:
-        TrainerError: the chat template refuses the row.
+        TrainerError: the chat template refuses a row.
     """
-    messages = [message.model_dump() for message in (*row.prompt, *(row.completion if whole else ()))]
-    try:
-        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=not whole))
-    except (TemplateError, ValueError, TypeError, LookupError) as error:
-        raise TrainerError(
-            f"The model's chat template cannot write row {row.id} ({row.source}): {error}.",
-            "Look at the order of its roles, or choose another model.",
-            exit_code=ExitCode.USAGE,
-        ) from error
-
-
-def encode_prompts(tokenizer: PreTrainedTokenizerBase, rows: Sequence[DatasetRow]) -> list[list[int]]:
-    """Return the ids of each row's prompt with the answer opened. Raises TrainerError as `render` does."""
-    return tokenize(tokenizer, [render(tokenizer, row, whole=False) for row in rows])
-
-
-def tokenize(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
-    """Return the ids of rendered texts; the template has written the special tokens already."""
-    ids: list[list[int]] = []
-    for start in range(0, len(texts), _CHUNK):
-        ids += tokenizer(list(texts[start : start + _CHUNK]), add_special_tokens=False)["input_ids"]  # pyright: ignore
-    return ids
+    encoder = ChatEncoder(tokenizer)
+    return encoder.tokenize([_render(encoder, row, whole=False) for row in rows])
 
 
 def encode(
@@ -101,7 +80,8 @@ def encode(
     The completion starts where the ids of the prompt alone and of the whole conversation part.
     """
     prompt_ids = encode_prompts(tokenizer, rows)
-    whole_ids = tokenize(tokenizer, [render(tokenizer, row, whole=True) for row in rows])
+    encoder = ChatEncoder(tokenizer)
+    whole_ids = encoder.tokenize([_render(encoder, row, whole=True) for row in rows])
     starts = [_common(prompt, whole) for prompt, whole in zip(prompt_ids, whole_ids, strict=True)]
     labels = [
         list(ids) if loss_on == "all" else [IGNORED] * start + ids[start:]
@@ -146,6 +126,18 @@ def mask_sentence(encoded: Encoded, tokenizer: PreTrainedTokenizerBase) -> str:
         f"{encoded.trained_share:.0%} of the tokens are trained. "
         f"Of row {encoded.rows[0].id} the trained part is: {tokenizer.decode(trained)}"
     )
+
+
+def _render(encoder: ChatEncoder, row: DatasetRow, *, whole: bool) -> str:
+    messages = [message.model_dump() for message in (*row.prompt, *(row.completion if whole else ()))]
+    try:
+        return encoder.render(messages, whole=whole)
+    except PromptRefused as error:
+        raise TrainerError(
+            f"The model's chat template cannot write row {row.id} ({row.source}): {error}.",
+            "Look at the order of its roles, or choose another model.",
+            exit_code=ExitCode.USAGE,
+        ) from error
 
 
 def _check_share(share: float, loss_on: str, file_name: str) -> None:

@@ -14,13 +14,13 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException as RoutingError
 
+from trainer.conversation import PromptRefused
 from trainer.serving import scheduler as decoding
 from trainer.serving.guard import App, Guard, Receive, Scope, Send
 from trainer.serving.loading import Fleet, Served
 from trainer.serving.protocol import AnswerShape, ApiError, ChatRequest, JsonObject, error_body, parse_request
 from trainer.serving.sampling import Sampling
 from trainer.serving.scheduler import Broken, Delta, Done, QueueFull, Scheduler, Update
-from trainer.serving.text import PromptRefused
 
 DEFAULT_MAX_TOKENS = 1024
 """Longest answer in tokens when a client sets no limit: an endless answer would hold a row for the whole context."""

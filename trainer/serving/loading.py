@@ -12,12 +12,12 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from specs.run import ModelRef
+from trainer.conversation import ChatEncoder
 from trainer.errors import TrainerError
 from trainer.hardware import Profile
 from trainer.model import check_folder, context_length, inference_dtype, load_adapter, load_model, load_tokenizer
 from trainer.serving.decoder import BASE_ADAPTER, Decoder, Row
 from trainer.serving.sampling import Sampling, TokenChooser
-from trainer.serving.text import ChatEncoder
 
 
 @dataclass(frozen=True)

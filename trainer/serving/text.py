@@ -1,68 +1,14 @@
 # pyright: basic
-"""Between messages, tokens and text: safe encoding of a conversation and decoding token by token.
+"""From tokens to text: decoding an answer token by token.
 
 Nothing here knows about HTTP or about the model's weights.
 """
 
-import re
-import secrets
 from collections.abc import Sequence
-from typing import Any
 
-from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 REPLACEMENT = "\ufffd"
-
-
-class PromptRefused(Exception):
-    """The conversation cannot be rendered by the model's chat template."""
-
-
-class ChatEncoder:
-    """Turns messages into the prompt's token ids.
-
-    The ids equal those of `apply_chat_template(..., add_generation_prompt=True)`, except that a special token spelled
-    out inside a message stays plain text: it cannot open or close a turn.
-    """
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        self._tokenizer = tokenizer
-        self._special = _special_pattern(tokenizer)
-
-    def encode(self, messages: Sequence[dict[str, str]]) -> list[int]:
-        """Return the prompt's ids. Raises PromptRefused when the template refuses the conversation."""
-        mark = f"\ue000{secrets.token_hex(8)}\ue001"
-        guarded = [{**message, "content": self._broken(message["content"], mark)} for message in messages]
-        try:
-            text = self._tokenizer.apply_chat_template(guarded, add_generation_prompt=True, tokenize=False)
-        except TemplateError as error:
-            raise PromptRefused(str(error)) from error
-        ids: list[int] = []
-        for segment in str(text).split(mark):
-            if segment:
-                ids += self._tokenizer.encode(segment, add_special_tokens=False)
-        return ids
-
-    def _broken(self, content: str, mark: str) -> str:
-        """Return `content` with a mark after the first character of every special token in it."""
-        if self._special is None:
-            return content
-        pieces: list[str] = []
-        start = position = 0
-        while match := self._special.search(content, position):
-            position = match.start() + 1
-            pieces.append(content[start:position])
-            start = position
-        pieces.append(content[start:])
-        return mark.join(pieces)
-
-
-def _special_pattern(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str] | None:
-    added: dict[int, Any] = tokenizer.added_tokens_decoder
-    spellings = {str(token) for token in added.values() if token.special} | set(tokenizer.all_special_tokens)
-    longest_first = sorted((text for text in spellings if len(text) > 1), key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
 
 class TextStream:
