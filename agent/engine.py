@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 STRICT_VARIABLE = "LANGGRAPH_STRICT_MSGPACK"
 _MAX_LINE_BYTES = 4 << 20
 _LEAVE_S = 1.0
+_LONGEST_RECORD = 20_000
 _LOG = logging.getLogger(__name__)
 
 
@@ -198,10 +199,20 @@ def _on_signals(session: "AgentSession", waiting: "queue.Queue[UserMessage | App
     signal.signal(signal.SIGTERM, terminate)
 
 
+class _Escaped(logging.Formatter):
+    """Lines that cannot draw on the terminal of whoever reads the log, and without secrets: tracebacks quote rows."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        from agent.toolset import redact
+        from tools.escape import visible
+
+        return visible(redact(super().format(record)), _LONGEST_RECORD)
+
+
 def _log_to(path: Path) -> None:
     """Log warnings to the project's log; never debug lines, which carry what requests hold."""
     handler = logging.FileHandler(path, delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_Escaped("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.WARNING)

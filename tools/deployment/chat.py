@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -102,7 +102,7 @@ class ChatServer:
                 if not response.is_success:
                     response.read()
                 self._check(response)
-                for line in response.iter_lines():
+                for line in _lines(response.iter_bytes()):
                     if piece := reading.take(line):
                         reading.first_s = reading.first_s or time.monotonic() - begun
                         yield piece
@@ -164,6 +164,17 @@ class _Reading:
         if piece:
             self.pieces.append(piece)
         return piece
+
+
+def _lines(blocks: Iterable[bytes]) -> Iterator[str]:
+    """Yield the lines of a stream. Line feeds alone end one: an answer may hold every other break."""
+    rest = b""
+    for block in blocks:
+        *whole, rest = (rest + block).split(b"\n")
+        for line in whole:
+            yield line.rstrip(b"\r").decode()
+    if rest:
+        yield rest.decode()
 
 
 def _read_key(path: Path) -> str:

@@ -230,4 +230,5 @@ def _sampling(wanted: ChatRequest, served: Served) -> Sampling:
 
 
 def _event(body: JsonObject) -> str:
-    return f"data: {json.dumps(body, ensure_ascii=False)}\n\n"
+    # ASCII alone: many clients also break lines at U+2028 and U+0085, which JSON leaves as they are
+    return f"data: {json.dumps(body)}\n\n"

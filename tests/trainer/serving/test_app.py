@@ -110,6 +110,15 @@ def test_stream_joins_to_the_whole_answer(running: Running, model: str) -> None:
     assert len(chunks) > 4
 
 
+def test_stream_is_ascii_whatever_the_answer_holds(running: Running) -> None:
+    body = {"model": "base", "messages": HELLO, "max_tokens": 64, "temperature": 0, "stream": True}
+    lines = running.post(json=body).content.split(b"\n\n")
+    events = [json.loads(line.removeprefix(b"data: ")) for line in lines if line.startswith(b"data: {")]
+    text = "".join(event["choices"][0]["delta"].get("content", "") for event in events)
+    assert not text.isascii()
+    assert all(line.isascii() for line in lines)
+
+
 def test_stream_has_no_usage_when_it_was_not_asked_for(running: Running) -> None:
     chunks = list(running.client().chat.completions.create(model="base", messages=HELLO, max_tokens=2, stream=True))
     assert all(chunk.usage is None and chunk.choices for chunk in chunks)

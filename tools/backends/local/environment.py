@@ -1,6 +1,7 @@
 """The environment a job gets: what it needs to compute and to find models, and no credentials."""
 
 import os
+import re
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,6 +41,8 @@ _ALLOWED_PREFIXES = (
     "TORCH_",
     "MLFLOW_",
 )
+# a proxy, a tracking server or a hub mirror may be written with a name and a password
+_CREDENTIALS_IN_ADDRESS = re.compile(r"://[^/\s]*@")
 _SECRET_ENDINGS = ("_KEY", "_KEY_ID", "_TOKEN", "_SECRET", "_PASSWORD", "_CREDENTIALS", "_USERNAME")
 
 
@@ -66,7 +69,6 @@ def job_environment(environment: Mapping[str, str] | None = None) -> dict[str, s
 def _allowed(name: str, value: str) -> bool:
     if name.upper().endswith(_SECRET_ENDINGS):
         return False
-    if name in _PROXIES:
-        # A proxy's address may carry a name and a password.
-        return "@" not in value
-    return name in _ALLOWED or name.startswith(_ALLOWED_PREFIXES)
+    if _CREDENTIALS_IN_ADDRESS.search(value) or (name in _PROXIES and "@" in value):
+        return False
+    return name in _ALLOWED or name in _PROXIES or name.startswith(_ALLOWED_PREFIXES)

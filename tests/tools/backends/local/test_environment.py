@@ -24,6 +24,9 @@ def test_job_gets_no_secret_and_nothing_unasked():
         "LD_PRELOAD": "",
         "KILL_AT": "submitted",
         "https_proxy": "http://name:word@proxy",
+        "http_proxy": "name:word@proxy",
+        "MLFLOW_TRACKING_URI": "https://name:word@tracking",
+        "HF_ENDPOINT": "https://name:word@mirror",
     }
     assert job_environment(given).keys().isdisjoint(given.keys() - {"PYTHONPATH"})
 
