@@ -29,9 +29,10 @@ exit codes: 0 done, 1 failed, 2 usage, spec or data, 3 backend or credentials, 4
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the `tailor` command and return its exit code."""
     os.umask(0o077)
-    arguments = _parser().parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    arguments = _parser().parse_args(given)
     if arguments.command is None:
-        arguments = _parser().parse_args(["chat"])
+        arguments = _parser().parse_args([*given, "chat"])
     try:
         check_roots()
         return int(arguments.handler(arguments))

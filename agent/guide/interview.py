@@ -18,7 +18,7 @@ _STOP_WORDS = frozenset(
         r"\w+",
         "a an and answer any as at by classify customer customers detect each every find for from give i in into is it "
         "its label me message messages model of on one or our please predict s say shall should text that the their "
-        "these this to tell train want what which with write you your",
+        "these this to tell train want wants what which who with write you your assign name put sort wish",
     )
 )
 
@@ -109,7 +109,8 @@ def spec_fields(interview: Interview) -> JsonDict:
     """Return the spec's sections from the answers. The licence is never among them."""
     if interview.train is None:
         raise ValueError("a spec needs a data file")
-    train, name = interview.train, slug(_name_words(interview.task)) or "my-model"
+    train = interview.train
+    name = slug(_name_words(interview.task, train.columns.get("completion", ""))) or "my-model"
     goal: JsonDict = {"task": interview.task}
     if train.rows:
         goal["good_examples"] = [{"prompt": prompt, "answer": answer} for prompt, answer in train.rows]
@@ -152,9 +153,11 @@ def _plain(number: float) -> int | float:
     return int(number) if number.is_integer() else number
 
 
-def _name_words(task: str) -> str:
-    words = [word for word in re.findall(r"[a-z0-9]+", task.lower()) if word not in _STOP_WORDS]
-    return "-".join(words[:3])
+def _name_words(task: str, answer: str) -> str:
+    """Return up to three telling words of the task; one alone gets the name of the answer's column beside it."""
+    words = dict.fromkeys(word for word in re.findall(r"[a-z0-9]+", task.lower()) if word not in _STOP_WORDS)
+    telling = [*words][:3]
+    return "-".join([*telling, answer] if len(telling) == 1 and answer not in telling else telling)
 
 
 def _columns(suggestion: Mapping[str, Any]) -> dict[str, str]:
