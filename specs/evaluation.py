@@ -9,6 +9,11 @@ from specs.base import StrictModel
 Scorer: TypeAlias = Literal["exact_match", "macro_f1", "contains", "json_valid", "regex", "numeric"]
 
 
+def _need_pattern(scorer: Scorer, pattern: str | None) -> None:
+    if scorer == "regex" and not pattern:
+        raise ValueError("the regex scorer needs a pattern")
+
+
 class Check(StrictModel):
     """One measure of success: a scorer over the test rows and the value it must reach."""
 
@@ -27,8 +32,7 @@ class Check(StrictModel):
 
     @model_validator(mode="after")
     def _pattern_given(self) -> "Check":
-        if self.scorer == "regex" and not self.pattern:
-            raise ValueError("the regex scorer needs a pattern")
+        _need_pattern(self.scorer, self.pattern)
         return self
 
 
@@ -43,6 +47,11 @@ class RegressionCheck(StrictModel):
     """Largest fall below the base model that is still accepted."""
     pattern: str | None = None
     """Regular expression of the regex scorer."""
+
+    @model_validator(mode="after")
+    def _pattern_given(self) -> "RegressionCheck":
+        _need_pattern(self.scorer, self.pattern)
+        return self
 
 
 class EvaluationSpec(StrictModel):

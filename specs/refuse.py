@@ -176,6 +176,7 @@ def notes(spec: CustomizationSpec, facts: Facts, stage: SftSpec, tuning: str, nu
     found += data.warnings
     if stage.lora is not None and tuning == "full":
         found.append("The adapter settings under train.0.lora are not used: all weights are trained.")
+    found += _unread(spec)
     found.append(_resolution(num_test))
     return found
 
@@ -230,6 +231,22 @@ def _check_memory(spec: CustomizationSpec, facts: Facts, estimates: dict[str, Es
             f"compute.max_memory_gb allows {cap:g} GB.",
             hint,
         )
+
+
+def _unread(spec: CustomizationSpec) -> list[str]:
+    """Return what stands in the spec and changes nothing in this plan."""
+    found: list[str] = []
+    if spec.goal.bad_examples:
+        found.append(
+            "goal.bad_examples is kept for people: nothing is trained or measured against it. To hold the model to it, "
+            "add rows with the right answers to data.sources and a check to evaluation.checks."
+        )
+    if spec.budget.tokens is not None:
+        found.append(
+            "budget.tokens caps nothing here: no step of this plan uses a paid chat model, and the conversation itself "
+            "is not counted."
+        )
+    return found
 
 
 def _sent(facts: Facts) -> str:

@@ -145,6 +145,13 @@ def test_billion_laughs_is_refused_before_it_grows() -> None:
         ),
         ("scorer: exact_match, threshold", "scorer: regex, threshold", "evaluation.checks.0", "needs a pattern", ""),
         (
+            "must_not_regress: []",
+            "must_not_regress: [{name: short, scorer: regex}]",
+            "evaluation.must_not_regress.0",
+            "needs a pattern",
+            "",
+        ),
+        (
             "threshold: 0.80}\n",
             "threshold: 0.80}\n    - {name: accuracy, scorer: contains, threshold: 1}\n",
             "evaluation.checks",

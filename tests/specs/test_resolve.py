@@ -229,6 +229,8 @@ def test_qlora_is_planned_when_there_is_a_gpu(spec_text: str, make_facts: MakeFa
         ({}, {"data": {"num_refused": 1200}}, "1,200 rows are refused"),
         ({}, {"data": {"warnings": ("6 % of the rows are duplicates.",)}}, "6 % of the rows are duplicates."),
         ({"train.0.lora": {"rank": 8}}, {}, "are not used"),
+        ({"goal.bad_examples": [{"prompt": "a", "answer": "b", "why": "c"}]}, {}, "nothing is trained or measured"),
+        ({"budget.tokens": 1000}, {}, "budget.tokens caps nothing here"),
         ({"budget.hours": 0.015}, {}, "will likely take"),
     ],
 )

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from specs.evaluation import Check, RegressionCheck
+from specs.evaluation import Check
 from specs.run import Message
 from tools.errors import UsageError
 from tools.evaluation import scorers
 from tools.evaluation.records import Answer
-from tools.evaluation.scorers import as_check, label_scores, last_number, macro_f1, score_rows
+from tools.evaluation.scorers import label_scores, last_number, macro_f1, score_rows
 
 LABEL = st.sampled_from(["a", "b", "c", "d", "stray", ""])
 
@@ -127,11 +127,6 @@ def test_numeric_reads_the_part_the_pattern_names():
 def test_numeric_is_refused_with_the_row_when_the_wanted_answer_has_no_number():
     with pytest.raises(UsageError, match=r"data/test.csv:2 holds none: many"):
         scored("numeric", "many", "3")
-
-
-def test_regression_check_is_refused_when_its_pattern_is_missing():
-    with pytest.raises(UsageError, match="without a pattern"):
-        as_check(RegressionCheck(name="r", scorer="regex"))
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", "c", "d"]), LABEL), min_size=1, max_size=60))
