@@ -62,6 +62,12 @@ def as_check(measure: Check | RegressionCheck) -> Check:
     return Check(name=measure.name, scorer=measure.scorer, threshold=0, pattern=measure.pattern)
 
 
+def check_pattern(measure: Check | RegressionCheck) -> None:
+    """Raise UsageError when the measure's pattern is no regular expression."""
+    if measure.pattern:
+        _compiled(as_check(measure))
+
+
 def label(text: str, *, ignore_case: bool) -> str:
     """Return an answer in the form in which answers are compared."""
     stripped = text.strip()
@@ -192,15 +198,7 @@ def _same_number(wanted: Decimal, answered: Decimal | None, tolerance: Decimal) 
 
 def _finder(check: Check) -> _Find:
     """Return a search for the check's pattern: the last match's first group, or the whole match."""
-    import regex
-
-    try:
-        pattern: Any = regex.compile(check.pattern or "", regex.IGNORECASE if check.ignore_case else 0)
-    except regex.error as error:
-        raise UsageError(
-            f"The pattern of the check {check.name} is no regular expression: {error}.",
-            "Correct it in evaluation.checks.",
-        ) from error
+    pattern = _compiled(check)
 
     def find(text: str, answer: Answer) -> str | None:
         try:
@@ -216,3 +214,15 @@ def _finder(check: Check) -> _Find:
         return (matches[-1].group(1) or "") if pattern.groups else matches[-1].group(0)
 
     return find
+
+
+def _compiled(check: Check) -> Any:
+    import regex
+
+    try:
+        return regex.compile(check.pattern or "", regex.IGNORECASE if check.ignore_case else 0)
+    except regex.error as error:
+        raise UsageError(
+            f"The pattern of the check {check.name} is no regular expression: {error}.",
+            "Correct it in evaluation.checks or evaluation.must_not_regress.",
+        ) from error

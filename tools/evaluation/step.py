@@ -22,6 +22,7 @@ from specs.run import DatasetRef, GenerateReport, GenerateTask, JobLimits, Model
 from tools.errors import ToolError
 from tools.evaluation.records import Answer, draw_rows, join, prompts_file, read_generations, read_rows
 from tools.evaluation.report import Decoding, EvaluationReport, Side, TestSet
+from tools.evaluation.scorers import check_pattern
 from tools.steps import JsonDict, StepContext
 from tools.tracking import log_evaluation
 
@@ -71,7 +72,11 @@ class Baseline:
     clock: Callable[[], float] = time.time
 
     def manifest(self, context: StepContext) -> RunManifest:
-        """Return the job that lets the base model answer. Raises ToolError when the test rows cannot be read."""
+        """Return the job that lets the base model answer.
+
+        Raises:
+            ToolError: the test rows cannot be read, or a check's pattern is no regular expression.
+        """
         arguments = _arguments(context.step)
         return _manifest(context, arguments, arguments.model, self.clock())
 
@@ -107,7 +112,8 @@ class Evaluate:
         """Return the job that lets the trained model answer.
 
         Raises:
-            ToolError: the train step has no result, or the test rows cannot be read.
+            ToolError: the train step has no result, the test rows cannot be read, or a check's pattern is no regular
+                expression.
         """
         arguments = _arguments(context.step)
         trained = _earlier(context, arguments.train_step or "train")
@@ -136,6 +142,9 @@ class Evaluate:
 
 
 def _manifest(context: StepContext, arguments: EvaluationArguments, model: ModelRef, now: float) -> RunManifest:
+    for measure in (*arguments.checks, *arguments.must_not_regress):
+        # now, not when minutes have gone into the answers
+        check_pattern(measure)
     dataset = _dataset(context, arguments)
     prompts_path = prompts_file(
         Path(dataset.dir) / "test.jsonl", arguments.max_rows, context.layout.artifacts_dir, dataset.version

@@ -48,6 +48,15 @@ def test_baseline_manifest_answers_the_frozen_test_rows_with_the_base_model(tmp_
     assert (task.max_new_tokens, task.batch_size) == (16, 32)
 
 
+@pytest.mark.parametrize("kind", ["checks", "regressions"])
+def test_bad_pattern_is_refused_before_anything_is_answered(tmp_path: Path, kind: str):
+    bad = {"name": "shape", "scorer": "regex", "pattern": "(open"}
+    measures = {"checks": [{**bad, "threshold": 0.5}]} if kind == "checks" else {"regressions": [bad]}
+    project = MeasuredProject(tmp_path, LABELS, **measures)
+    with pytest.raises(ToolError, match="the check shape is no regular expression"):
+        Baseline().manifest(project.context("baseline", "r1"))
+
+
 def test_manifest_draws_the_same_rows_again_when_max_rows_is_set(tmp_path: Path):
     project = MeasuredProject(tmp_path, LABELS, max_rows=7)
     paths = [prompts_path(project, run_id) for run_id in ("r1", "r2")]
