@@ -247,6 +247,7 @@ class _PlanRun:
             )
 
     def _check_inputs(self, step: Step) -> None:
+        _check_name(self._ledger, step)
         for name, expected in step.inputs.items():
             found = self._tools.input_hash(name, step)
             if found != expected:
@@ -374,6 +375,18 @@ class _PlanRun:
             checks=tuple(results.get("evaluate", {}).get("checks", ())),
             model=f"{trained['name']}@{trained['version']}" if trained else None,
             endpoint=served["url"] if served else None,
+        )
+
+
+def _check_name(ledger: Ledger, step: Step) -> None:
+    """Refuse a training whose model could not keep its name in the end, before it takes any time."""
+    output = step.arguments.get("output")
+    if step.kind != "train" or output is None:
+        return
+    if ledger.custom_model(output["name"], output["version"]) is not None:
+        raise ToolError(
+            f"{output['name']}@{output['version']} has been made since by another plan. Step {step.id} was not begun.",
+            "Make a new plan with `tailor plan`; it takes the next version.",
         )
 
 

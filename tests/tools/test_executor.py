@@ -236,3 +236,14 @@ def test_step_begun_in_another_process_waits_when_its_job_never_began(project: G
     assert other.run(plan)[-1].state == "succeeded"
     assert other.effects("r1") == 1
     other.ledger.close()
+
+
+def test_training_is_not_begun_when_another_plan_has_made_its_version(project: GrantedProject):
+    output = {"output": {"name": "demo", "version": 1}}
+    first, second = (a_plan(a_step("train", arguments={**output, "seed": seed})) for seed in (1, 2))
+    grants = project.approve(second)
+    assert project.run(first)[-1].state == "succeeded"
+    events = project.run(second, grants)
+    assert "demo@1 has been made since by another plan" in finished(events)["train"].message
+    assert not project.layout.run("r2").run_dir.exists()
+    assert project.run(first, {})[-1].state == "succeeded"

@@ -33,6 +33,7 @@ _NUM_CONFUSIONS = 10
 _FEWEST_ROWS_PER_LABEL = 2
 _LONGEST_LABEL = 200
 _FEW_ROWS = 100
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def _check(check: Check, base: Sequence[Answer], custom: Sequence[Answer] | None
         scorer=check.scorer,
         rows=len(base),
         threshold=check.threshold,
-        passed=(new or old).value >= check.threshold,
+        passed=_reaches((new or old).value, check.threshold),
         baseline=old,
         custom=new,
         difference=difference,
@@ -147,11 +148,16 @@ def _regression(measure: RegressionCheck, base: Sequence[Answer], custom: Sequen
         scorer=measure.scorer,
         rows=len(base),
         max_drop=measure.max_drop,
-        passed=difference is None or difference.value >= -measure.max_drop,
+        passed=difference is None or _reaches(difference.value, -measure.max_drop),
         baseline=old,
         custom=new,
         difference=difference,
     )
+
+
+def _reaches(value: float, least: float) -> bool:
+    # a mean of labels that are all at 0.7 can come out as 0.6999999999999998
+    return value >= least - _ROUNDING
 
 
 def _labels(
