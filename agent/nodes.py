@@ -38,7 +38,7 @@ from agent.events import (
     ToolStarted,
 )
 from agent.memory import notes_of, prompt_messages, surplus
-from agent.reach import is_inside, is_named
+from agent.reach import is_inside, is_named, stray_file
 from agent.result_text import answers_text, results_text
 from agent.state import MAX_QUESTIONS, NOTES, ApprovalAnswer, ApprovalRequest, ConversationState, LicenseWords
 from agent.toolset import ASK, AskArgs, Outcome, effect_class, encode, failure, shorten
@@ -232,10 +232,16 @@ def _one_call(
 
 def _out_of_reach(call: ToolCall, state: ConversationState, context: AgentContext) -> Outcome | None:
     """Refuse a model a file outside the project that no words of the person name; the guide's own code may look."""
-    if call["name"] != "inspect_data" or context.brain.is_guide:
+    if context.brain.is_guide:
         return None
-    path = str(call["args"].get("path", ""))
-    if is_inside(context.door.layout.root, path) or is_named(path, state.get("messages", [])):
+    root, said = context.door.layout.root, state.get("messages", [])
+    if call["name"] == "inspect_data":
+        named = str(call["args"].get("path", ""))
+        path = None if is_inside(root, named) or is_named(named, said) else named
+    else:
+        # a file in the spec is read by the next plan
+        path = stray_file(root, call["args"], said) if call["name"] in ("create_spec", "update_spec") else None
+    if path is None:
         return None
     return failure(
         f"{visible(path)} lies outside the project and the user has not named it.", "Ask the user which file is meant."

@@ -1,10 +1,13 @@
 import json
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from langchain_core.messages import HumanMessage
 
+from agent import nodes
 from agent.journal import CallJournal
-from agent.reach import is_inside, is_named
+from agent.reach import is_inside, is_named, stray_file
 from agent.toolset import ASK, Toolset, encode, redact
 from specs.base import StrictModel
 from specs.layout import ProjectLayout
@@ -106,8 +109,6 @@ def test_journal_remembers_a_call_when_it_was_begun(tmp_path):
 
 
 def test_files_are_out_of_reach_when_nobody_named_them(tmp_path):
-    from langchain_core.messages import HumanMessage
-
     assert is_inside(tmp_path, "data/x.csv")
     assert not is_inside(tmp_path, "../x.csv")
     assert not is_inside(tmp_path, "/etc/passwd")
@@ -116,3 +117,36 @@ def test_files_are_out_of_reach_when_nobody_named_them(tmp_path):
     assert is_named("/tmp/rows.csv", [HumanMessage("train on /tmp/rows.csv please")])
     assert not is_named("/etc/passwd", [HumanMessage("train on /tmp/rows.csv please")])
     assert not is_named("", [HumanMessage("x")])
+
+
+def test_home_folder_is_out_of_reach_when_a_path_begins_with_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert not is_inside(tmp_path / "project", "~/wages.csv")
+    assert is_inside(tmp_path, "~/project/train.csv")
+    assert not is_inside(tmp_path, "a\0b")
+
+
+def test_spec_edit_may_not_name_a_file_outside_when_nobody_said_so(tmp_path):
+    outside = tmp_path / "wages.csv"
+    outside.write_text("prompt,completion\n")
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "train.csv").write_text("prompt,completion\n")
+    fields = {"goal": {"task": "x" * 9000}, "data": {"sources": [{"path": "train.csv"}, {"path": str(outside)}]}}
+    assert stray_file(project, {"fields": fields}, []) == str(outside)
+    assert stray_file(project, {"changes": [{"path": "data.test.path", "value": "../wages.csv"}]}, []) == "../wages.csv"
+    assert stray_file(project, {"fields": fields}, [HumanMessage(f"test on {outside}")]) is None
+    assert stray_file(project, {"fields": {"data": {"sources": [{"path": "train.csv"}]}}}, []) is None
+
+
+def test_call_is_refused_when_it_puts_a_file_outside_into_the_spec(tmp_path):
+    (tmp_path / "wages.csv").write_text("prompt,completion\n")
+    layout = ProjectLayout(tmp_path / "project")
+    layout.root.mkdir()
+    context: Any = SimpleNamespace(brain=SimpleNamespace(is_guide=False), door=SimpleNamespace(layout=layout))
+    changes = [{"path": "data.sources.0.path", "value": "../wages.csv"}]
+    call: Any = {"name": "update_spec", "args": {"changes": changes}, "id": "1"}
+    refused = nodes._out_of_reach(call, {"messages": []}, context)
+    assert refused is not None and "../wages.csv lies outside the project" in refused.message
+    call["args"]["changes"][0]["value"] = "data/train.csv"
+    assert nodes._out_of_reach(call, {"messages": []}, context) is None
