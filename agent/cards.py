@@ -1,6 +1,7 @@
 """Cards of a plan's steps, made by code from the plan: what a person reads before approving. No model text enters."""
 
 import difflib
+from collections.abc import Collection
 
 from agent.events import PlanReady, StepCard, ValueCard
 from specs.plan import Plan, Step
@@ -32,6 +33,15 @@ def step_card(plan_hash: str, step: Step) -> StepCard:
         ),
         needs_approval=needs_approval(step),
     )
+
+
+def with_groundwork(plan: Plan, chosen: Collection[str]) -> list[str]:
+    """Return the chosen steps and those without a job of their own that they rest on: preparing data goes along."""
+    wanted = set(chosen)
+    for step in reversed(plan.steps):
+        if step.id in wanted:
+            wanted |= {name for name in step.depends_on if not needs_approval(plan.step(name))}
+    return [step.id for step in plan.steps if step.id in wanted]
 
 
 def _shown(value: object) -> str:

@@ -60,7 +60,7 @@ def _unexpected(error: Exception, log: Path) -> int:
     details = redact("".join(traceback.format_exception(error)))
     try:
         with log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
-            stream.write(details)
+            stream.write(visible(details, _LONGEST_MESSAGE))
     except OSError as problem:
         _say(f"The details could not be kept: {log} cannot be written ({problem.strerror}).")
         return int(ExitCode.FAILED)

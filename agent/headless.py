@@ -15,6 +15,7 @@ from types import FrameType
 from typing import TextIO
 
 from agent.answers_file import AnswersFile, Decide, Say, read_decision
+from agent.cards import with_groundwork
 from agent.client import EngineClient
 from agent.events import (
     AgentEvent,
@@ -27,7 +28,6 @@ from agent.events import (
 )
 from agent.transcript import Transcript
 from specs.errors import ExitCode, TailorError
-from specs.plan import Plan
 from tools.approvals import GrantKey
 from tools.client import Tailor
 from tools.errors import UsageError
@@ -201,7 +201,7 @@ class _Talk:
         unknown = [step for step in decision.steps if step not in asked]
         if unknown:
             raise UsageError(f"No approval of {unknown[0]!r} was asked for.", f"Asked for: {', '.join(asked)}.")
-        chosen = asked if not decision.steps else _with_groundwork(request.plan, decision.steps, asked)
+        chosen = asked if not decision.steps else with_groundwork(request.plan, decision.steps)
         return self._tailor.approve(request.plan, chosen)
 
     def _say(self, words: Say, *, echo: bool = False, interactive: bool = False) -> None:
@@ -255,12 +255,3 @@ class _Talk:
     def _aside(text: str) -> None:
         sys.stderr.write(text.rstrip() + "\n")
         sys.stderr.flush()
-
-
-def _with_groundwork(plan: Plan, chosen: tuple[str, ...], asked: list[str]) -> list[str]:
-    """Add the steps without a job of their own that the chosen ones rest on: preparing data goes along."""
-    wanted = set(chosen)
-    for step in reversed(plan.steps):
-        if step.id in wanted:
-            wanted |= {name for name in step.depends_on if plan.step(name).effect in ("read", "write")}
-    return [step for step in asked if step in wanted]

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping
 
-from agent.cards import plan_ready
+from agent.cards import plan_ready, with_groundwork
 from agent.narrator import Narrator
 from agent.plan_text import estimate_text, plan_text, short_hash
 from specs.errors import ExitCode
@@ -57,7 +57,7 @@ def run_plan(tailor: Tailor, *, approved: str | None, max_usd: float | None, aga
 def _open_steps(tailor: Tailor, plan: Plan) -> list[Step]:
     """Steps that need an approval: neither done nor begun under one."""
     states = tailor.status()["plan"]["steps"]
-    done = {name for name, state in states.items() if state in {"succeeded", "running", "pending"}}
+    done = {name for name, state in states.items() if state in {"succeeded", "running"}}
     return [step for step in plan.steps if step.id not in done]
 
 
@@ -68,9 +68,10 @@ def _grants(
         wanted = [name.strip() for name in approved.split(",") if name.strip()]
         if not wanted:
             raise UsageError("--approve names no step.", "Write `--approve all`, or step ids with commas between.")
-        chosen = "all" if wanted == ["all"] else wanted
-        grants = tailor.approve(plan, chosen, max_usd=max_usd)
-        return {name: grant for name, grant in grants.items() if name in {step.id for step in open_steps}}
+        if wanted == ["all"]:
+            return tailor.approve(plan, "all", max_usd=max_usd)
+        unknown = [name for name in wanted if name not in {step.id for step in plan.steps}]
+        return tailor.approve(plan, unknown or with_groundwork(plan, wanted), max_usd=max_usd)
     if not sys.stdin.isatty():
         return {}
     return _ask(tailor, plan, open_steps, max_usd)

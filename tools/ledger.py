@@ -153,9 +153,15 @@ class Ledger(Database):
         """Return a recorded plan. Raises ToolError when its text is not what its hash names."""
         return self._plan(self.row("SELECT hash, text FROM plans WHERE hash = ?", (plan_hash,)))
 
-    def latest_plan(self) -> Plan | None:
-        """Return the plan recorded last."""
-        return self._plan(self.row("SELECT hash, text FROM plans ORDER BY recorded DESC LIMIT 1"))
+    def latest_plan(self, spec_hash: str | None = None) -> Plan | None:
+        """Return the plan recorded last, of all or of one spec."""
+        return self._plan(
+            self.row(
+                "SELECT hash, text FROM plans WHERE ?1 IS NULL OR json_extract(text, '$.spec_hash') = ?1"
+                " ORDER BY recorded DESC LIMIT 1",
+                (spec_hash,),
+            )
+        )
 
     def add_grant(self, grant: GrantRecord) -> None:
         """Keep a new grant."""

@@ -37,7 +37,7 @@ def make_plan(layout: ProjectLayout, ledger: Ledger, loaded: LoadedSpec, *, anew
 
     facts = gather_facts(layout, ledger, loaded)
     fresh = resolve(loaded.spec, loaded.text, facts)
-    known = ledger.latest_plan()
+    known = ledger.latest_plan(fresh.spec_hash)
     if known is not None and not anew and _same_inputs(known, fresh):
         return known
     return fresh

@@ -44,16 +44,24 @@ def project_status(layout: ProjectLayout, ledger: Ledger) -> JsonDict:
         "project": str(layout.root),
         "spec": _spec_state(layout),
         "data_files": data_files(layout.root),
-        "plan": None if plan is None else {"hash": plan.hash, "name": plan.name, "steps": step_states(ledger, plan)},
+        "plan": None
+        if plan is None
+        else {"hash": plan.hash, "name": plan.name, "steps": step_states(layout, ledger, plan)},
         "runs": [{"run": run.run_id, "step": run.step, "state": run.state} for run in list_runs(layout)],
         "models": [f"{model.name}@{model.version}" for model in ledger.models()],
     }
 
 
-def step_states(ledger: Ledger, plan: Plan) -> dict[str, str]:
-    """Return the state of each step of a plan: not_run, pending, running, succeeded, failed or stopped."""
-    begun = {record.step: record.state for record in ledger.steps(plan.hash)}
-    return {step.id: begun.get(step.id, "not_run") for step in plan.steps}
+def step_states(layout: ProjectLayout, ledger: Ledger, plan: Plan) -> dict[str, str]:
+    """Return the state of each step: not_run, pending, running, succeeded, failed, stopped, or ended for a server."""
+    records = {record.step: record for record in ledger.steps(plan.hash)}
+    states: dict[str, str] = {}
+    for step in plan.steps:
+        record = records.get(step.id)
+        states[step.id] = "not_run" if record is None else record.state
+        if step.kind == "deploy" and states[step.id] == "succeeded" and not _is_served(layout, records, step.id):
+            states[step.id] = "ended"
+    return states
 
 
 def data_files(root: Path) -> list[str]:
@@ -91,14 +99,14 @@ def plan_results(layout: ProjectLayout, ledger: Ledger, of: str | None) -> JsonD
     return {
         "plan": plan.hash,
         "name": plan.name,
-        "steps": step_states(ledger, plan),
+        "steps": step_states(layout, ledger, plan),
         "checks": measured.result["checks"],
         "verdict": measured.result["verdict"],
         "report": report.model_dump(mode="json"),
         "side_by_side": _side_by_side(report),
         "health": _value(records, "train", "health", []),
         "model": report.custom.model if report.custom else None,
-        "endpoint": _value(records, "deploy", "url", None),
+        "endpoint": _value(records, "deploy", "url", None) if _is_served(layout, records) else None,
     }
 
 
@@ -168,6 +176,13 @@ def _find_plan(layout: ProjectLayout, ledger: Ledger, of: str | None) -> Plan:
     if plan is None:
         raise UsageError("There is no such plan in this project.", "`tailor plan` makes one.")
     return plan
+
+
+def _is_served(layout: ProjectLayout, records: dict[str, StepRecord], step: str = "deploy") -> bool:
+    from tools.runs import run_info
+
+    record = _succeeded(records, step)
+    return record is not None and record.run_id is not None and run_info(layout, record.run_id).state == "running"
 
 
 def _succeeded(records: dict[str, StepRecord], step: str) -> StepRecord | None:

@@ -30,8 +30,13 @@ def tailor_command() -> Command:
     return run
 
 
-def make_project(folder: Path, **changes: object) -> Tailor:
-    """Write the example project with a spec that trains for seconds, not for quality."""
+@pytest.fixture(scope="session")
+def make_project() -> Callable[[Path], Tailor]:
+    """Return a function that writes the example project with a spec that trains for seconds, not for quality."""
+    return _make_project
+
+
+def _make_project(folder: Path) -> Tailor:
     write_demo(folder)
     tailor = Tailor(folder)
     columns = {"prompt": "text", "completion": "intent"}
@@ -48,8 +53,7 @@ def make_project(folder: Path, **changes: object) -> Tailor:
             "evaluation": {"checks": [{"name": "accuracy", "scorer": "exact_match", "threshold": 0.05}]},
         }
     )
-    edits = {"model.license_accepted": True, **changes}
-    tailor.patch_spec([Change(path=path, op="set", value=value) for path, value in edits.items()], by_person=True)
+    tailor.patch_spec([Change(path="model.license_accepted", value=True)], by_person=True)
     return tailor
 
 
@@ -57,7 +61,7 @@ def make_project(folder: Path, **changes: object) -> Tailor:
 def trained(tmp_path_factory: pytest.TempPathFactory, tailor_command: Command) -> Iterator[tuple[Path, list[dict]]]:
     """Run the whole road once by the command line; return the project and the lines it printed."""
     folder = tmp_path_factory.mktemp("trained") / "demo"
-    make_project(folder)
+    _make_project(folder)
     done = tailor_command("-C", folder, "run", "--approve", "all", "--json")
     assert done.returncode == 0, done.stderr
     yield folder, [json.loads(line) for line in done.stdout.splitlines()]

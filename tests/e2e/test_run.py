@@ -1,4 +1,5 @@
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -100,3 +101,33 @@ def test_teardown_stops_the_server(trained: tuple[Path, list[dict]], tailor_comm
     gone = tailor_command("-C", folder, "play", "-p", "hello")
     assert gone.returncode == 2
     assert "No server is running" in gone.stderr
+
+
+def test_server_that_ended_is_started_again_when_it_is_approved_again(trained: tuple[Path, list[dict]], tailor_command):
+    folder = trained[0]
+    tailor_command("-C", folder, "teardown", "--all")
+    report = json.loads(tailor_command("-C", folder, "report", "--json").stdout)
+    assert report["endpoint"] is None
+    assert report["steps"]["deploy"] == "ended"
+    again = tailor_command("-C", folder, "run", "--approve", "deploy", "--json")
+    assert again.returncode == 0, again.stderr
+    assert tailor_command("-C", folder, "play", "-p", "where is my bike").returncode == 0
+    tailor_command("-C", folder, "teardown", "--all")
+
+
+def test_step_killed_right_after_its_approval_is_taken_up_by_a_new_one(
+    tmp_path: Path, tailor_command, make_project, monkeypatch: pytest.MonkeyPatch
+):
+    make_project(tmp_path / "demo")
+    monkeypatch.setenv("KILL_AT", "step_begun")
+    killed = tailor_command("-C", tmp_path / "demo", "run", "--approve", "all")
+    assert killed.returncode == -signal.SIGKILL
+    monkeypatch.delenv("KILL_AT")
+    done = tailor_command("-C", tmp_path / "demo", "run", "--approve", "prepare_data", "--json")
+    assert done.returncode == 5, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["steps"][0] == {
+        "step": "prepare_data",
+        "state": "succeeded",
+        "run": None,
+        "seconds": pytest.approx(0, abs=60),
+    }

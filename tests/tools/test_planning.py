@@ -116,3 +116,14 @@ def test_plan_is_refused_with_the_next_step_when_the_spec_names_no_data(tailor: 
         tailor.plan()
     with pytest.raises(UsageError, match="There is no plan recorded"):
         tailor.known_plan()
+
+
+def test_plan_of_an_earlier_spec_is_used_again_when_the_spec_returns_to_it(tmp_path: Path):
+    tailor = project_with_spec(tmp_path / "project")
+    first = tailor.plan()
+    tailor.patch_spec([Change(path="train.0.epochs", value=7)])
+    second = tailor.plan()
+    tailor.undo_spec()
+    assert second.hash != first.hash
+    assert tailor.plan().hash == first.hash
+    assert tailor.known_plan().hash == first.hash
