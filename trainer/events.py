@@ -1,8 +1,10 @@
 """Writes events.jsonl: one line an event, appended, whole or not at all. Never reads what events mean."""
 
+import contextlib
 import errno
 import fcntl
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -13,6 +15,7 @@ from pydantic import ValidationError
 from specs.errors import ExitCode
 from specs.events import TRAIN_EVENT, CheckpointSaved, EventBase, Finished, Warned
 from trainer.errors import TrainerError
+from trainer.log_line import log_line
 
 
 class EventLog:
@@ -56,6 +59,10 @@ class EventLog:
             except OSError:
                 os.ftruncate(self._descriptor, start)
                 raise
+        # trainer.log; a log that cannot be written must not end a training
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.write(log_line(event) + "\n")
+            sys.stdout.flush()
 
     def warn(self, code: str, message: str, hint: str = "") -> None:
         """Append a warning, once per code."""

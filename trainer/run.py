@@ -16,6 +16,7 @@ from specs.run import GenerateTask, RunManifest, ServeTask, TrainReport, TrainTa
 from trainer.errors import JobStopped, TrainerError, explain
 from trainer.events import EventLog
 from trainer.job import Job, finished, open_manifest, read_state
+from trainer.log_line import log_line
 from trainer.stop import StopWatch
 
 
@@ -136,10 +137,9 @@ def _ending(error: BaseException, stop: StopWatch) -> Finished:
 
 def _tell(events: EventLog, ending: Finished) -> int:
     """Write the last event; where even that fails, say it in the log and fail."""
-    print(f"{ending.message} {ending.hint}".strip(), file=sys.stderr)  # noqa: T201 - the log of the run
     try:
         events.write(ending)
     except OSError as error:
-        print(explain(error), file=sys.stderr)  # noqa: T201 - the log is all that is left
+        print(log_line(ending), explain(error), file=sys.stderr)  # noqa: T201 - the log is all that is left
         return int(ending.exit_code) or int(ExitCode.FAILED)
     return ending.exit_code

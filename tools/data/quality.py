@@ -164,6 +164,8 @@ def quality_warnings(report: QualityReport, sources_without_rights: Sequence[str
 def _label_warnings(labels: LabelSummary | None) -> Iterable[str]:
     if labels is None:
         return
+    if labels.num_labels == 1:
+        yield "Every row has the same answer: a model that always says it is right, and nothing is measured."
     if labels.only_in_test:
         names = ", ".join(one_line(label, 60) for label in labels.only_in_test[:10])
         more = f" and {len(labels.only_in_test) - 10} more" if len(labels.only_in_test) > 10 else ""

@@ -57,7 +57,10 @@ def _save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: P
     )
 
 
-_CARD = """# Seedling
+_CARD = """---
+license: Apache-2.0
+---
+# Seedling
 
 A very small language model for trying the road from data to a served custom model, and for tests.
 **It is not a useful model**: it answers no question and knows no facts. After training on a narrow task, such as
