@@ -26,9 +26,9 @@ def show(text: str) -> None:
     sys.stdout.flush()
 
 
-def show_json(value: object) -> None:
-    """Print one JSON object on one line, in ASCII: no character of a row ends the line or draws on the terminal."""
-    show(json.dumps(to_jsonable_python(value)))
+def show_json(kind: str, value: object) -> None:
+    """Print one JSON object with its type on one line, in ASCII, so that no character of a row ends the line."""
+    show(json.dumps({"type": kind, **to_jsonable_python(value)}))
 
 
 def terminal_width() -> int:
@@ -99,7 +99,7 @@ def _spec_diff(arguments: argparse.Namespace) -> int:
 def _data_check(arguments: argparse.Namespace) -> int:
     profile = Tailor(arguments.project).inspect_data(arguments.file)
     if arguments.json:
-        show_json(profile)
+        show_json("data_file", profile)
     else:
         from agent.result_text import profile_text
 
@@ -114,7 +114,7 @@ def _data_show(arguments: argparse.Namespace) -> int:
     found = data_quality(Tailor(arguments.project).layout, arguments.name)
     sys.stderr.write(f"Dataset {found.name}, version {found.version}\n")
     if arguments.json:
-        show_json(found.report)
+        show_json("dataset_quality", found.report)
     else:
         show(visible(quality_report_text(found.report), 100_000))
     return ExitCode.DONE
@@ -126,7 +126,7 @@ def _plan(arguments: argparse.Namespace) -> int:
 
     plan = project(arguments).plan(anew=arguments.again)
     if arguments.json:
-        show_json({"hash": plan.hash, **plan.model_dump(mode="json")})
+        show_json("plan", {"hash": plan.hash, **plan.model_dump(mode="json")})
     else:
         show(plan_text(plan_ready(plan), terminal_width()))
         sys.stderr.write("Run it with `tailor run`; it asks before each step.\n")
@@ -146,7 +146,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _runs(arguments: argparse.Namespace) -> int:
     runs = Tailor(arguments.project).runs()
     if arguments.json:
-        _show_lines(runs)
+        _show_lines("run", runs)
         return ExitCode.DONE
     from agent.result_text import runs_text
 
@@ -154,15 +154,15 @@ def _runs(arguments: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-def _show_lines(values: Iterable[object]) -> None:
+def _show_lines(kind: str, values: Iterable[object]) -> None:
     for value in values:
-        show_json(value)
+        show_json(kind, value)
 
 
 def _show_run(arguments: argparse.Namespace) -> int:
     info = Tailor(arguments.project).show(arguments.run)
     if arguments.json:
-        show_json(info)
+        show_json("run", info)
         return ExitCode.DONE
     from agent.result_text import run_text
 
@@ -173,7 +173,7 @@ def _show_run(arguments: argparse.Namespace) -> int:
 def _report(arguments: argparse.Namespace) -> int:
     results = Tailor(arguments.project).results(arguments.run)
     if arguments.json:
-        show_json(results)
+        show_json("results", results)
         return ExitCode.DONE
     from agent.result_text import results_text
 
@@ -195,7 +195,7 @@ def _stop(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"Stopping {info.run_id}{first}.\n")
     result = tailor.stop(arguments.run)
     if arguments.json:
-        show_json(result)
+        show_json("stopped", result)
     else:
         show(str(result["message"]))
     return ExitCode.DONE
@@ -209,7 +209,7 @@ def _play(arguments: argparse.Namespace) -> int:
     for prompt in prompts:
         answers = tailor.play(prompt, arguments.models)
         if arguments.json:
-            show_json(answers)
+            show_json("answers", answers)
         else:
             show(answers_text(prompt, answers))
     return ExitCode.DONE
@@ -228,7 +228,7 @@ def _teardown(arguments: argparse.Namespace) -> int:
         raise UsageError("Which server?", "Name a model as `tailor runs` shows it, or use `tailor teardown --all`.")
     stopped = Tailor(arguments.project).teardown(arguments.name)
     if arguments.json:
-        show_json({"stopped": stopped})
+        show_json("teardown", {"stopped": stopped})
     else:
         show(f"Stopped: {', '.join(stopped)}." if stopped else "No server was running.")
     return ExitCode.DONE
@@ -237,7 +237,7 @@ def _teardown(arguments: argparse.Namespace) -> int:
 def _doctor(arguments: argparse.Namespace) -> int:
     findings = Tailor(arguments.project).doctor()
     if arguments.json:
-        _show_lines(findings)
+        _show_lines("finding", findings)
     else:
         from agent.result_text import findings_text
 

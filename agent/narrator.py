@@ -14,7 +14,7 @@ from specs.events import (
 )
 from tools.escape import one_line, visible
 from tools.events import ExecutorEvent, PlanFinished, StepFinished, StepProgress, StepStarted, StepWaiting
-from tools.wording import duration
+from tools.wording import count, duration
 
 _SHARE_BETWEEN_LINES = 0.1
 _LONGEST_LINE = 2_000
@@ -103,7 +103,8 @@ def _started(event: Started) -> list[str]:
         return []
     resumed = f", from the checkpoint of step {event.resumed_from:,}" if event.resumed_from else ""
     what = f"{event.num_parameters:,} parameters" if event.task == "generate" else f"{event.num_trainable:,} trained"
-    return [f"{event.device}, {event.dtype}, {event.threads} threads; {event.num_examples:,} rows; {what}{resumed}"]
+    machine = f"{event.device}, {event.dtype}, {count(event.threads, 'thread')}"
+    return [f"{machine}; {count(event.num_examples, 'row')}; {what}{resumed}"]
 
 
 def _finished(event: StepFinished) -> list[str]:

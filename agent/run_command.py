@@ -11,7 +11,7 @@ from specs.errors import ExitCode
 from specs.plan import Plan, Step
 from tools.client import Tailor
 from tools.errors import UsageError
-from tools.events import ExecutorEvent, PlanFinished
+from tools.events import ExecutorEvent, PlanFinished, StepFinished
 
 _EXIT_CODES: dict[str, ExitCode] = {
     "succeeded": ExitCode.DONE,
@@ -45,6 +45,8 @@ def run_plan(tailor: Tailor, *, approved: str | None, max_usd: float | None, aga
             _print_json(event)
         for line in narrator.feed(event):
             _say(line)
+        if isinstance(event, StepFinished):
+            _say_worth(plan, event)
         if isinstance(event, PlanFinished):
             finished = event
     if finished is None:
@@ -52,6 +54,17 @@ def run_plan(tailor: Tailor, *, approved: str | None, max_usd: float | None, aga
     if not json_mode:
         _print_results(tailor, plan, finished)
     return _EXIT_CODES[finished.state]
+
+
+def _say_worth(plan: Plan, event: StepFinished) -> None:
+    """Say after the baseline whether training is worth it; approved steps go on all the same."""
+    if plan.step(event.step).kind != "baseline" or event.result is None or event.skipped:
+        return
+    verdict = event.result["verdict"]
+    mark = "! " if verdict["decision"] == "skip_training" else "  "
+    _say(f"{mark}{verdict['text']}")
+    if verdict["decision"] == "skip_training" and any(step.kind == "train" for step in plan.steps):
+        _say("  What was approved goes on; Ctrl+C and `tailor stop RUN` end it.")
 
 
 def _open_steps(tailor: Tailor, plan: Plan) -> list[Step]:

@@ -86,7 +86,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["play", "-p", ""], 2, "", "No server is running"),
         (["teardown"], 2, "", "Which server?"),
         (["teardown", "--all"], 0, "No server was running.", ""),
-        (["teardown", "--all", "--json"], 0, '{"stopped": []}', ""),
+        (["teardown", "--all", "--json"], 0, '{"type": "teardown", "stopped": []}', ""),
         (["teardown", "nobody"], 2, "", "No server that runs is called nobody."),
         (["doctor"], 0, "✓ jobs        nothing is running", ""),
     ],
@@ -184,7 +184,9 @@ def test_data_show_tells_of_the_prepared_data(done: Path, cli: Cli):
     assert err.startswith("Dataset intents, version ")
     version = err.split()[-1]
     code, out, _ = cli("-C", done, "data", "show", f"intents@{version[:4]}", "--json")
-    assert QualityReport.model_validate_json(out).splits.test == 24
+    shown = json.loads(out)
+    assert shown.pop("type") == "dataset_quality"
+    assert QualityReport.model_validate(shown).splits.test == 24
     code, _, err = cli("-C", done, "data", "show", "other")
     assert code == 2
     assert f"intents@{version}" in err
