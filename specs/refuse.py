@@ -83,10 +83,11 @@ def check_data(spec: CustomizationSpec, facts: Facts) -> None:
             "The spec names no training rows.", "Add a file to data.sources, for example - {path: data/train.csv}."
         )
     if data.num_train < MIN_TRAIN_ROWS:
-        refused = f" ({data.num_refused:,} rows were refused)" if data.num_refused else ""
+        refused = f" ({data.num_refused:,} refused)" if data.num_refused else ""
+        why = " `tailor data check` shows why rows were refused." if data.num_refused else ""
         raise PlanRefused(
-            f"There are {data.num_train} training rows{refused}; fewer than {MIN_TRAIN_ROWS} teach nothing.",
-            "Add rows: 50 to 100 good ones are a start. `tailor data check` shows why rows were refused.",
+            f"Training rows: {data.num_train}{refused}; fewer than {MIN_TRAIN_ROWS} teach nothing.",
+            f"Add rows: 50 to 100 good ones are a start.{why}",
         )
     if data.num_test == 0:
         raise PlanRefused(

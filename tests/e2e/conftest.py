@@ -64,5 +64,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tailor_command: Command) -
     _make_project(folder)
     done = tailor_command("-C", folder, "run", "--approve", "all", "--json")
     assert done.returncode == 0, done.stderr
+    (folder / "narration.txt").write_text(done.stderr)
     yield folder, [json.loads(line) for line in done.stdout.splitlines()]
     tailor_command("-C", folder, "teardown", "--all")

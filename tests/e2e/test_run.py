@@ -38,6 +38,13 @@ def test_baseline_is_measured_before_training(trained: tuple[Path, list[dict]]):
     assert started.index("baseline") < started.index("train")
 
 
+def test_run_says_after_the_baseline_whether_training_is_worth_it(trained: tuple[Path, list[dict]]):
+    baseline = next(e for e in trained[1] if e["type"] == "step_finished" and e["step"] == "baseline")
+    said = (trained[0] / "narration.txt").read_text()
+    verdict = said.index(baseline["result"]["verdict"]["text"])
+    assert said.index("baseline succeeded") < verdict < said.index("● train")
+
+
 def test_running_again_does_nothing_twice(trained: tuple[Path, list[dict]], tailor_command):
     folder, lines = trained
     done = tailor_command("-C", folder, "run", "--approve", "all", "--json")

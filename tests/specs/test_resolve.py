@@ -183,7 +183,7 @@ def test_hub_model_gets_an_adapter_when_tuning_is_auto(spec_text: str, make_fact
         ({"model.license_accepted": False}, {}, "licence of seedling (apache-2.0)", "license_accepted: true"),
         ({}, {"model": _HUB}, "not pinned to a commit", "model.revision"),
         ({"model.revision": "main"}, {"model": {**_HUB, "revision": "b" * 40}}, "not pinned", "b" * 40),
-        ({}, {"data": {"num_train": 9, "num_refused": 4}}, "9 training rows (4 rows were refused)", "50 to 100"),
+        ({}, {"data": {"num_train": 9, "num_refused": 4}}, "Training rows: 9 (4 refused)", "50 to 100"),
         ({}, {"data": {"num_test": 0}}, "no test rows", "fraction"),
         ({"train.0.tuning": "qlora"}, {}, "QLoRA", "tuning: lora"),
         ({"compute.device": "cuda"}, {}, "no CUDA GPU", "device: auto"),
