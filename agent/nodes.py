@@ -126,7 +126,9 @@ def approve(state: ConversationState, runtime: Runtime[AgentContext]) -> Updates
     asked = {"request_id": request.id, "plan": request.plan, "steps": request.steps, "reasons": list(request.reasons)}
     answer = interrupt(asked, response_schema=ApprovalAnswer)
     if answer.request_id != request.id:
-        return {"request": {**request.model_dump(), "id": _new_id()}}
+        done = under_way(runtime.context, request.plan)
+        left = {step: digest for step, digest in request.steps.items() if step not in done}
+        return {"request": {**request.model_dump(), "id": _new_id(), "steps": left}}
     return _answered(request, answer, runtime)
 
 
@@ -175,8 +177,9 @@ def after_tools(state: ConversationState) -> str:
 
 def after_approval(state: ConversationState) -> str:
     """Return the next node after an answer: carry out, ask again, or talk."""
-    if state.get("request", {}):
-        return "carry_out" if state.get("grants", {}) else "approve"
+    if request := state.get("request", {}):
+        # a request that asks for nothing any more: every step was done elsewhere meanwhile
+        return "carry_out" if state.get("grants", {}) or not request.get("steps") else "approve"
     messages = state.get("messages", [])
     return "listen" if messages and isinstance(messages[-1], HumanMessage) else "speak"
 
@@ -340,7 +343,7 @@ def _prepare(
     if plan is None or refused is not None:
         return failure(refused.message if refused else "There is no plan.", refused.hint if refused else ""), {}
     wanted = call["args"].get("steps", "all")
-    done = _under_way(runtime, plan.hash)
+    done = under_way(runtime.context, plan.hash)
     known = [step.id for step in plan.steps]
     chosen = known if wanted == "all" else list(cast("Sequence[str]", wanted))
     if unknown := [step for step in chosen if step not in known]:
@@ -352,9 +355,9 @@ def _prepare(
     return None, {"request": request.model_dump(), "grants": {}, "plan": plan.hash}
 
 
-def _under_way(runtime: Runtime[AgentContext], plan_hash: str) -> frozenset[str]:
-    """Steps that have succeeded or whose job runs: they need no approval to be skipped or taken up."""
-    outcome = runtime.context.toolset.call("project_status", {})
+def under_way(context: AgentContext, plan_hash: str) -> frozenset[str]:
+    """Return the steps that have succeeded or whose job runs: they need no approval to be skipped or taken up."""
+    outcome = context.toolset.call("project_status", {})
     plan = cast("Mapping[str, Any]", (outcome.data or {}).get("plan") or {})
     nothing: Mapping[str, str] = {}
     states = cast("Mapping[str, str]", plan.get("steps", nothing)) if plan.get("hash") == plan_hash else nothing

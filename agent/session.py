@@ -15,6 +15,7 @@ from agent.context import AgentContext, EngineLeaves
 from agent.events import AgentEvent, Approval, ApprovalRequested, Notice, Question, Text, TurnFailed, TurnFinished
 from agent.graph import MAX_SUPERSTEPS, build_graph, thread_config
 from agent.memory import is_opening
+from agent.nodes import under_way
 from agent.state import OPENING, ApprovalAnswer, ConversationState, fresh_state
 from agent.threads import is_about_storage, prune, unkept
 from specs.errors import ExitCode, TailorError
@@ -48,6 +49,10 @@ class AgentSession:
         snapshot = self._state()
         if not snapshot.values:
             yield from self._greet()
+        elif (pending := _pending(snapshot)) and (done := self._done_elsewhere(pending)):
+            yield Notice(message=f"Done or running meanwhile, so no approval is asked for: {', '.join(done)}.")
+            # an answer to no open request makes the request anew, from what the ledger says now
+            yield from self._resume(pending, ApprovalAnswer(request_id="", decision="deny"))
         elif snapshot.interrupts or not snapshot.next:
             yield from self._waiting_again(snapshot)
         else:
@@ -94,6 +99,12 @@ class AgentSession:
     def leave(self) -> None:
         """End the session in the middle of a step, from any thread; `open` takes it up."""
         self._context.control.leave()
+
+    def _done_elsewhere(self, pending: Interrupt) -> list[str]:
+        """Return the steps asked for that `tailor run` has done or begun since they were asked for."""
+        asked = cast("dict[str, Any]", pending.value)
+        done = under_way(self._context, str(asked["plan"]))
+        return [step for step in asked["steps"] if step in done]
 
     def _greet(self) -> Iterator[AgentEvent]:
         if self._context.brain.is_guide:

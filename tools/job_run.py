@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pydantic import ValidationError
 
 from specs.atomic import write_text
-from specs.events import Finished, Serving
+from specs.events import Finished, Serving, Started
 from specs.run import RunManifest
 from tools.audit import AuditLog
 from tools.backends.base import JobBackend, JobStatus
@@ -77,11 +77,13 @@ class JobRun:
         num_relaunches = 0
         while True:
             resumed = self._tools.backend.status(self._run_id).launch > 0
+            # what was written before was told by whoever watched then
+            told = self._size() if resumed else 0
             end = self._launch(manifest, job)
             if end is not None:
                 return end
             yield StepStarted(step=step.id, run=self._run_id, resumed=resumed)
-            end = yield from self._follow()
+            end = yield from self._follow(told)
             if not end.died:
                 return end
             if num_relaunches == MAX_RELAUNCHES:
@@ -131,8 +133,14 @@ class JobRun:
             self._tools.ledger.save_step(replace(self._record, state="running"))
         return None
 
-    def _follow(self) -> Generator[ExecutorEvent, None, JobEnd]:
-        """Tell what the latest launch tells until it has ended, or answers where it is to go on."""
+    def _size(self) -> int:
+        try:
+            return self._run.events_path.stat().st_size
+        except OSError:
+            return 0
+
+    def _follow(self, told: int) -> Generator[ExecutorEvent, None, JobEnd]:
+        """Tell what the latest launch tells from byte `told` on, until it has ended or answers where it is to go on."""
         self._finished = self._serving = None
         closed_at: float | None = None
         limit: JobEnd | None = None
@@ -140,7 +148,7 @@ class JobRun:
             # Before the events: what is written last is read after the end was seen.
             status = self._tools.backend.status(self._run_id)
             for placed in self._reader.read():
-                if self._counts(placed, status):
+                if self._counts(placed, status) and (placed.offset >= told or isinstance(placed.event, Started)):
                     yield StepProgress(step=self._context.step.id, run=self._run_id, event=placed.event)
             if status.state != "running":
                 end = self._end(status)

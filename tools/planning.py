@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from specs.facts import DataFacts, Facts, ModelFacts
 from specs.layout import ProjectLayout, RunLayout
 from specs.load import LoadedSpec
-from specs.plan import Plan
+from specs.plan import Plan, Step
 from specs.run import RunManifest, TrainReport, TrainTask
 from tools.catalog import model_facts
 from tools.errors import UsageError
@@ -82,10 +82,20 @@ def _data_facts(layout: ProjectLayout, loaded: LoadedSpec, base: ModelFacts) -> 
 
 
 def _same_inputs(known: Plan, fresh: Plan) -> bool:
-    """Whether two plans come from the same spec, data and model, so that what one has done counts for the other."""
-    return known.spec_hash == fresh.spec_hash and {step.id: step.inputs for step in known.steps} == {
-        step.id: step.inputs for step in fresh.steps
-    }
+    """Whether two plans come from the same spec, data and model, so that what one has done counts for the other.
+
+    Plans name their folders in full: in a project that was moved or copied, the old one's point elsewhere.
+    """
+    return known.spec_hash == fresh.spec_hash and _origins(known) == _origins(fresh)
+
+
+def _origins(plan: Plan) -> dict[str, object]:
+    return {step.id: (step.inputs, step.writes, _dataset_dir(step)) for step in plan.steps}
+
+
+def _dataset_dir(step: Step) -> object:
+    task = step.arguments.get("task", step.arguments)
+    return task.get("dataset", {}).get("dir")
 
 
 def _measured_speed(layout: ProjectLayout, model: str) -> float | None:

@@ -142,7 +142,8 @@ def _undo(tailor: Tailor, _args: NoArgs, _call: ToolCall) -> JsonDict:
 
 def _make_plan(tailor: Tailor, _args: NoArgs, _call: ToolCall) -> JsonDict:
     plan = tailor.plan()
-    return {"plan": plan.hash, **plan.model_dump(mode="json", exclude={"spec_text"})}
+    states: dict[str, str] = tailor.status()["plan"]["steps"]
+    return {"plan": plan.hash, **plan.model_dump(mode="json", exclude={"spec_text"}), "states": states}
 
 
 def _run_steps(tailor: Tailor, args: RunStepsArgs, call: ToolCall) -> JsonDict:

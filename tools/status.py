@@ -59,6 +59,9 @@ def step_states(layout: ProjectLayout, ledger: Ledger, plan: Plan) -> dict[str, 
     for step in plan.steps:
         record = records.get(step.id)
         states[step.id] = "not_run" if record is None else record.state
+        if states[step.id] == "running" and _has_succeeded(layout, records[step.id]):
+            # nobody watched its end; the next run records it, without a new approval
+            states[step.id] = "succeeded"
         if step.kind == "deploy" and states[step.id] == "succeeded" and not _is_served(layout, records, step.id):
             states[step.id] = "ended"
     return states
@@ -183,6 +186,15 @@ def _is_served(layout: ProjectLayout, records: dict[str, StepRecord], step: str 
 
     record = _succeeded(records, step)
     return record is not None and record.run_id is not None and run_info(layout, record.run_id).state == "running"
+
+
+def _has_succeeded(layout: ProjectLayout, record: StepRecord) -> bool:
+    from tools.runs import run_info
+
+    try:
+        return record.run_id is not None and run_info(layout, record.run_id).state == "succeeded"
+    except UsageError:
+        return False
 
 
 def _succeeded(records: dict[str, StepRecord], step: str) -> StepRecord | None:

@@ -115,6 +115,25 @@ def test_session_runs_only_what_was_approved_when_some_steps_were(guided):
     assert guided.count(RunProgress) > 0
 
 
+def test_session_asks_only_for_what_is_left_when_tailor_run_did_the_rest(guided):
+    guided.say(*TO_THE_PLAN)
+    plan = guided.request.plan
+    some = ["prepare_data", "baseline"]
+    list(guided.tailor.run(plan, guided.tailor.approve(plan, some), only=some))
+    guided.open()
+    assert [card.id for card in guided.request.steps] == ["train", "evaluate"]
+    assert "prepare_data, baseline" in guided.last(Notice).message
+    num_asked = guided.count(ApprovalRequested)
+    list(guided.tailor.run(plan, guided.tailor.approve(plan, "all")))
+    launches = guided.launches()
+    guided.open()
+    assert guided.count(ApprovalRequested) == num_asked
+    assert guided.last(TurnFinished).waiting == "user"
+    assert guided.last(TurnFinished).plan_state == "succeeded"
+    assert guided.shown
+    assert guided.launches() == launches
+
+
 def test_session_changes_nothing_when_an_approval_is_answered_twice(guided):
     guided.say(*TO_THE_PLAN)
     request = guided.request

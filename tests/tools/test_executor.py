@@ -106,6 +106,20 @@ def test_killed_job_is_launched_again_in_its_folder(project: GrantedProject):
     assert project.effects("r1") == 3
 
 
+def test_adopted_job_tells_only_what_is_new(project: GrantedProject):
+    plan = a_plan(a_step("train"))
+    project.options = ["--work-s", "0.6"]
+    watched = project.watch(plan, project.approve(plan))
+    assert any(isinstance(event, StepProgress) for event in watched)
+    watched.close()
+    while project.backend.status("r1").state == "running":
+        time.sleep(0.01)
+    events = project.run(plan, {})
+    assert [event.resumed for event in events if isinstance(event, StepStarted)] == [True]
+    assert [event.event.type for event in events if isinstance(event, StepProgress)] in ([], ["started"])
+    assert events[-1].state == "succeeded"
+
+
 def test_job_that_is_killed_every_time_fails_after_three_relaunches(project: GrantedProject):
     project.options = ["--deaths", "99"]
     events = project.run(a_plan(a_step("train")))

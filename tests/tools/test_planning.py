@@ -63,6 +63,15 @@ def test_plan_is_new_when_a_byte_of_the_data_changed(tailor: Tailor):
     assert tailor.known_plan().hash == other.hash
 
 
+def test_plan_is_new_and_names_the_new_folder_when_the_project_was_moved(tailor: Tailor):
+    plan = tailor.plan()
+    moved = tailor.layout.root.rename(tailor.layout.root.with_name("elsewhere"))
+    other = Tailor(moved).plan()
+    assert other.hash != plan.hash
+    assert other.step("train").arguments["task"]["dataset"]["dir"].startswith(str(moved))
+    assert Tailor(moved).plan().hash == other.hash
+
+
 def test_plan_is_new_when_a_value_of_the_spec_changed(tailor: Tailor):
     plan = tailor.plan()
     tailor.patch_spec([Change(path="train.0.epochs", value=3)])

@@ -74,6 +74,27 @@ def test_status_tells_each_steps_state_and_is_json(tailor: Tailor):
     assert (status["spec"]["state"], status["spec"]["name"]) == ("valid", "intents")
 
 
+def test_status_calls_a_step_done_when_its_job_ended_while_nobody_watched(tailor: Tailor):
+    plan = tailor.plan()
+    prepared = tailor.run(plan, tailor.approve(plan, ["prepare_data"]), only=["prepare_data"])
+    list(prepared)
+    run = tailor.layout.run("r1")
+    run.run_dir.mkdir(parents=True)
+    base = {"name": "b", "location": "/b"}
+    task = {
+        "type": "generate", "model": base, "prompts_path": "/p", "max_new_tokens": 1, "batch_size": 1,
+        "limits": {"device": "cpu", "threads": 1, "max_seconds": None},
+    }  # fmt: skip
+    manifest = {"run_id": "r1", "project": "p", "plan": plan.hash, "step": "baseline", "created_at": 1.0, "task": task}
+    run.manifest_path.write_text(json.dumps(manifest))
+    ended = {"type": "finished", "time": 2.0, "state": "succeeded", "message": "", "exit_code": 0, "seconds": 1.0}
+    run.events_path.write_text(json.dumps(ended) + "\n")
+    with Ledger(tailor.layout.ledger_path) as ledger:
+        record(ledger, plan.hash, "baseline", "running")
+    status = tailor.status()
+    assert status["runs"][0]["state"] == status["plan"]["steps"]["baseline"] == "succeeded"
+
+
 def test_data_files_leaves_hidden_folders_and_other_files_out(tmp_path: Path):
     write_data(tmp_path)
     for name in (
