@@ -12,7 +12,7 @@ from tools.escape import one_line
 
 _SHARE = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(%|percent)?")
 _HUB_ID = re.compile(r"(?<![\w./-])([A-Za-z0-9][\w.-]*/[\w.-]+|[a-z0-9][a-z0-9-]*@\d+)(?![\w/-])")
-_HOURS = re.compile(r"(\d+(?:\.\d+)?)\s*(h\b|hours?|min\b|minutes?)", re.IGNORECASE)
+_HOURS = re.compile(r"(\d+(?:\.\d+)?)\s*(h\b|hrs?\b|hours?|mins?\b|minutes?)", re.IGNORECASE)
 _COLUMNS = re.compile(r"[\"']?([^\"'→,>]+?)[\"']?\s*(?:→|->|=>|,|\band\b|\bto\b)\s*[\"']?([^\"'→,>]+?)[\"']?\s*$")
 _MAX_WRONG = 400
 
@@ -33,8 +33,8 @@ def look_at_test(interview: Interview, path: str, lead: str = "") -> Reply:
 
 
 def _task(interview: Interview, text: str) -> Reply:
-    files = data_files(text)
-    sentence = task_sentence(text)
+    files = data_files(text, interview.files)
+    sentence = task_sentence(text, tuple(path for path, _ in files))
     candidates = train_candidates(interview)
     if is_accept(text):
         if len(candidates) != 1:
@@ -67,7 +67,9 @@ def _data(interview: Interview, text: str) -> Reply:
         if not candidates:
             return remark(interview, "I need a file with examples: CSV, TSV, JSONL, JSON or Parquet.")
         return look_at(interview, candidates[0])
-    files = data_files(text) or (((text.strip().strip("\"'"), "train"),) if "/" in text or "." in text else ())
+    files = data_files(text, interview.files) or (
+        ((text.strip().strip("\"'"), "train"),) if "/" in text or "." in text else ()
+    )
     if not files:
         return remark(interview, "I did not see a file name in that; name a file such as data/train.csv.")
     tests = [path for path, role in files if role == "test"]
@@ -103,7 +105,7 @@ def _test(interview: Interview, text: str) -> Reply:
         return look_at_test(interview, found)
     if is_accept(text) or is_refuse(text):
         return _held_out(interview, DEFAULT_FRACTION)
-    if files := data_files(text):
+    if files := data_files(text, interview.files):
         return look_at_test(interview, _known_path(interview, files[0][0]))
     if match := _SHARE.search(text):
         share = float(match[1]) / (100 if match[2] or float(match[1]) >= 1 else 1)
@@ -130,7 +132,8 @@ def _score(interview: Interview, text: str) -> Reply:
             threshold = float(match[1]) / (100 if match[2] or float(match[1]) > 1 else 1)
     if not 0 <= threshold <= 1:
         return remark(interview, "A score lies between 0 and 1, or 0 and 100 %.")
-    return remark(interview.answering("score").model_copy(update={"scorer": scorer, "threshold": threshold}))
+    heard = interview.answering("score").model_copy(update={"scorer": scorer, "threshold": threshold})
+    return remark(heard, f"Noted: score {threshold:g}.")
 
 
 def _model(interview: Interview, text: str) -> Reply:
@@ -144,7 +147,11 @@ def _model(interview: Interview, text: str) -> Reply:
         if time:
             hours = float(time[1]) / (60 if time[2].lower().startswith("m") else 1)
     heard = interview.answering("model").model_copy(update={"base": base, "hours": round(hours, 4)})
-    return remark(heard)
+    return remark(heard, f"Noted: base model {one_line(base, 100)}, at most {_time(heard.hours)}.")
+
+
+def _time(hours: float) -> str:
+    return f"{60 * hours:.3g} minutes" if hours < 1 else f"{hours:g} hour{'s' if hours != 1 else ''}"
 
 
 def _licence(interview: Interview, text: str) -> Reply:

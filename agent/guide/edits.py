@@ -1,12 +1,18 @@
 """Edits of the spec in plain words: "make it 3 epochs", "use lora", "hold out 20%"."""
 
+import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 _NUMBER = r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?|\.\d+)"
 _DATA_FILE = r"([^\s,;:\"']+\.(?:csv|tsv|jsonl|json|parquet))"
+_QUOTED_FILE = r"([\"'])([^\"'\n]+\.(?:csv|tsv|jsonl|json|parquet))\1"
+_CLAUSE = re.compile(r"\s*[,;]\s*|\s+(?:and|but|also|then)\s+", re.IGNORECASE)
+_OFTEN_MISSPELT = ("epochs", "epoch", "threads", "threshold", "deploy")
+_COURTESY = frozenset({"", "please", "pls", "plz", "thanks", "thank you"})
+_NEGATIVE = re.compile(r"(?:^|[\s=:])[-\u2212]\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,30 @@ def read_edits(text: str) -> tuple[Edit, ...]:
         if edit is not None and all(edit.path != other.path for other in found):
             found.append(edit)
     return tuple(found)
+
+
+def corrected(text: str) -> str:
+    """Return `text` with misspelt words of settings written right, as epcohs."""
+
+    def right(match: re.Match[str]) -> str:
+        word = match[0].lower()
+        near = difflib.get_close_matches(word, _OFTEN_MISSPELT, n=1, cutoff=0.8)
+        return near[0] if near and word not in _OFTEN_MISSPELT and near[0][0] == word[0] else match[0]
+
+    return re.sub(r"(?<![\w./@-])[A-Za-z]{5,10}(?![\w./@-])", right, text)
+
+
+def not_read(text: str) -> tuple[str, ...]:
+    """Return the clauses of `text` in which no edit is understood."""
+    return tuple(
+        clause for clause in _CLAUSE.split(text.strip()) if clause.lower() not in _COURTESY and not read_edits(clause)
+    )
+
+
+def negative_number(text: str) -> str:
+    """Return the first number below zero in `text`; empty when there is none."""
+    match = _NEGATIVE.search(text)
+    return match[0].strip(" =:\t") if match else ""
 
 
 def _number(text: str) -> int | float:
@@ -174,8 +204,9 @@ _PATTERNS: tuple[_Pattern, ...] = (
         _fixed("deployment.target", "local", "deployment on this machine"),
     ),
     _pattern(
-        rf"\b(?:budget|at most|up to|within|no more than|limit)\b[^.\d]{{0,20}}{_NUMBER}\s*(h\b|hours?|min\b|minutes?)"
-        rf"|\b{_NUMBER}\s*(hours?|minutes?|h|min)\s+(?:budget|at most|max(?:imum)?)\b",
+        rf"\b(?:budget|at most|up to|within|no more than|limit|max(?:imum)?)\b"
+        rf"[^.\d]{{0,20}}{_NUMBER}\s*(h\b|hrs?\b|hours?|mins?\b|minutes?)"
+        rf"|\b{_NUMBER}\s*(hours?|minutes?|hrs?|h|mins?)\s+(?:budget|at most|max(?:imum)?)\b",
         _hours,
     ),
     _pattern(
@@ -197,16 +228,39 @@ _PATTERNS: tuple[_Pattern, ...] = (
 )
 
 
-def data_files(text: str) -> tuple[tuple[str, str], ...]:
-    """Return the data files named in `text` with their role, `train` or `test`, by the words before each."""
+def data_files(text: str, known: Sequence[str] = ()) -> tuple[tuple[str, str], ...]:
+    """Return the data files named in `text` with their role, `train` or `test`, by the words before each.
+
+    Args:
+        text: what was said.
+        known: data files of the project; their names are found whatever characters they hold.
+    """
     found: list[tuple[str, str]] = []
     before = 0
-    for match in re.finditer(_DATA_FILE, text, re.IGNORECASE):
-        words = text[before : match.start()].lower()
-        named = re.split(r"[\\/]", match[1].lower())[-1]
-        found.append((match[1].strip("()[]<>"), _role(words, named)))
-        before = match.end()
+    for start, end, path in sorted(_file_places(text, known)):
+        words = text[before:start].lower()
+        found.append((path, _role(words, re.split(r"[\\/]", path.lower())[-1])))
+        before = end
     return tuple(found)
+
+
+def _file_places(text: str, known: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Return where each file is named: known names first, then names in quotes, then single words."""
+    places: list[tuple[int, int, str]] = []
+
+    def take(start: int, end: int, path: str) -> None:
+        if all(end <= taken[0] or start >= taken[1] for taken in places):
+            places.append((start, end, path))
+
+    names = [(name, path) for path in known for name in dict.fromkeys((path, path.rpartition("/")[2]))]
+    for name, path in sorted(names, key=lambda pair: -len(pair[0])):
+        for match in re.finditer(rf"(?<![\w./\\-]){re.escape(name)}(?![\w-])", text, re.IGNORECASE):
+            take(match.start(), match.end(), path)
+    for match in re.finditer(_QUOTED_FILE, text, re.IGNORECASE):
+        take(match.start(), match.end(), match[2])
+    for match in re.finditer(_DATA_FILE, text, re.IGNORECASE):
+        take(match.start(), match.end(), match[1].strip("()[]<>"))
+    return places
 
 
 def _role(words: str, name: str) -> str:

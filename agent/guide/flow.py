@@ -1,7 +1,7 @@
 """The guide's way through an interview: what was heard leads to words, a question or a tool call."""
 
 from agent.guide import answers, outcomes
-from agent.guide.edits import Edit
+from agent.guide.edits import Edit, negative_number
 from agent.guide.intents import (
     Accept,
     Change,
@@ -16,13 +16,15 @@ from agent.guide.intents import (
     read_command,
     read_intent,
 )
-from agent.guide.interview import Interview, spec_fields
+from agent.guide.interview import Interview, Stage, spec_fields
 from agent.guide.phrases import CAN_DO, NOT_UNDERSTOOD, noted_edit
 from agent.guide.questions import next_stage, question, twin_of
 from agent.guide.reply import Reply, ask, call, remark
+from tools.escape import one_line
 from tools.steps import JsonDict
 
 _FREE_TEXT = frozenset({"task", "example"})
+_ASIDES = frozenset({"explain", "project_status", "show_spec", "show_results"})
 
 
 def opening(interview: Interview) -> Reply:
@@ -41,23 +43,44 @@ def heard(interview: Interview, text: str, notes: list[str], plan: JsonDict) -> 
     """
     lead = "\n".join(noted_edit(note) for note in notes)
     if lead:
-        interview = interview.model_copy(update={"has_spec": True})
+        interview = interview.model_copy(update={"has_spec": True, "past": ()})
     return _with_lead(_heard(interview, text, plan), lead)
 
 
 def told(interview: Interview, tool: str, data: JsonDict) -> Reply:
     """Return what follows from a tool's result; `data` holds `error` when it failed."""
-    return _going_on(outcomes.follow(interview, tool, data))
+    reply = _going_on(outcomes.follow(interview, tool, data))
+    if interview.is_talked_over and not reply.tool and tool in _ASIDES:
+        return outcomes.approval_again(reply)
+    return reply
+
+
+def without_repeating(reply: Reply) -> Reply:
+    """Return what is said in place of a call that was made in this turn already."""
+    if reply.tool == "ask_user":
+        return outcomes.in_words(reply)
+    said = f"I have just tried that ({reply.tool}) and know nothing new, so I stop here. {CAN_DO}"
+    return Reply(reply.interview, f"{reply.text} {said}".strip())
 
 
 def _heard(interview: Interview, text: str, plan: JsonDict) -> Reply:
     is_asking = bool(interview.question)
+    if not interview.has_spec and read_command(text) != Simple("undo"):
+        interview = interview.remembered()
     command = read_command(text)
     if not isinstance(command, Words):
         return _obey(interview, command, plan)
+    is_free = is_asking and interview.stage in _FREE_TEXT
+    if not is_free and (number := negative_number(text)):
+        return _below_zero(interview, number)
     if is_asking:
         return _answer(interview, text, plan)
     return _obey(interview, read_intent(text), plan)
+
+
+def _below_zero(interview: Interview, number: str) -> Reply:
+    reply = remark(interview, f"{number} is below zero, and no value here can be; nothing was changed.")
+    return outcomes.approval_again(reply) if interview.is_talked_over else _going_on(reply)
 
 
 def _answer(interview: Interview, text: str, plan: JsonDict) -> Reply:
@@ -87,8 +110,8 @@ def _obey(interview: Interview, intent: Intent, plan: JsonDict) -> Reply:
             return _simple(interview, name)
         case Why(topic):
             return _why(interview, topic, plan)
-        case Change(edits):
-            return _change(interview, edits)
+        case Change(edits, unread):
+            return _change(interview, edits, unread)
         case Play() | StopRun() | Teardown():
             return _act(interview, intent)
         case Accept():
@@ -96,7 +119,13 @@ def _obey(interview: Interview, intent: Intent, plan: JsonDict) -> Reply:
         case Refuse():
             return remark(interview, f"Nothing was done. {CAN_DO}")
         case Words():
-            return remark(interview, f"{NOT_UNDERSTOOD} {CAN_DO}")
+            return _not_understood(interview)
+
+
+def _not_understood(interview: Interview) -> Reply:
+    if interview.is_talked_over:
+        return outcomes.approval_again(remark(interview, NOT_UNDERSTOOD))
+    return remark(interview, f"{NOT_UNDERSTOOD} {CAN_DO}")
 
 
 def _act(interview: Interview, intent: Play | StopRun | Teardown) -> Reply:
@@ -114,9 +143,12 @@ def _act(interview: Interview, intent: Play | StopRun | Teardown) -> Reply:
 def _simple(interview: Interview, name: str) -> Reply:
     match name:
         case "help":
-            return _going_on(remark(interview, CAN_DO))
+            helped = _going_on(remark(interview, CAN_DO))
+            return outcomes.approval_again(helped) if interview.is_talked_over else helped
         case "undo":
             return _undo(interview)
+        case "start_over":
+            return _start_over(interview)
         case "status":
             return call(interview.model_copy(update={"after": "tell"}), "project_status")
         case "results":
@@ -133,18 +165,23 @@ def _undo(interview: Interview) -> Reply:
     """Take the last answer back while interviewing, the last edit of the spec after it."""
     if interview.has_spec:
         return call(interview, "undo_spec")
-    if not interview.answered:
-        return _going_on(remark(interview, "There is nothing to undo yet."))
-    last = interview.answered[-1]
-    forgotten: dict[str, JsonDict] = {
-        "task": {"task": "", "train": None, "test_path": "", "edits": ()},
-        "data": {"train": None, "test": None, "test_path": ""},
-        "columns": {"train": None},
-        "test": {"test": None, "fraction": None, "test_path": ""},
-        "example": {"wrong": ""},
-    }
-    changes: JsonDict = {"answered": interview.answered[:-1], "question": {}, **forgotten.get(last, {})}
-    return _going_on(remark(interview.model_copy(update=changes), "I took your last answer back."))
+    before = interview.taken_back()
+    if before is None:
+        return _going_on(remark(interview, "There is nothing to take back."))
+    what = "change" if before.edits != interview.edits and before.answered == interview.answered else "answer"
+    return _going_on(remark(before, f"I took your last {what} back."))
+
+
+def _start_over(interview: Interview) -> Reply:
+    """Begin the interview anew; a spec that was written stays."""
+    if interview.has_spec:
+        return remark(
+            interview,
+            "spec.yaml stays as it is: say what to change, take edits back with `undo`, or edit the file yourself. "
+            "To be interviewed anew, move spec.yaml away and start in a new conversation.",
+        )
+    anew = Interview(files=interview.files, guessed=interview.guessed)
+    return _going_on(remark(anew, "I forgot your answers; we begin again."))
 
 
 def _why(interview: Interview, topic: str, plan: JsonDict) -> Reply:
@@ -156,16 +193,18 @@ def _why(interview: Interview, topic: str, plan: JsonDict) -> Reply:
     return call(interview.model_copy(update={"after": reason}), "explain", {"topic": topic})
 
 
-def _change(interview: Interview, edits: tuple[Edit, ...]) -> Reply:
+def _change(interview: Interview, edits: tuple[Edit, ...], unread: tuple[str, ...]) -> Reply:
     said = ", ".join(edit.said for edit in edits)
+    missed = f" I did not understand: {one_line('; '.join(unread), 200)}." if unread else ""
     if interview.has_spec:
         changes = [{"path": edit.path, "op": "set", "value": edit.value} for edit in edits]
         after = next((str(edit.value) for edit in edits if edit.path == "model.base"), "")
         updated = interview.model_copy(update={"after": after})
-        return call(updated, "update_spec", {"changes": changes}, f"I change: {said}.")
+        return call(updated, "update_spec", {"changes": changes}, f"I change: {said}.{missed}")
     known = {str(old["path"]): old for old in interview.edits}
     known |= {edit.path: {"path": edit.path, "value": edit.value, "said": edit.said} for edit in edits}
-    return _going_on(remark(interview.model_copy(update={"edits": tuple(known.values())}), f"Noted: {said}."))
+    noted = interview.model_copy(update={"edits": tuple(known.values())})
+    return _going_on(remark(noted, f"Noted: {said}.{missed}"))
 
 
 def _going_on(reply: Reply) -> Reply:
@@ -183,7 +222,15 @@ def _going_on(reply: Reply) -> Reply:
     if stage is not None:
         asked = interview.model_copy(update={"stage": stage})
         return ask(asked, reply.text, question(asked, stage))
-    return call(interview, "create_spec", {"fields": spec_fields(interview)}, reply.text)
+    if interview.train is None:
+        asked = interview.model_copy(update={"stage": "data", "answered": _without_data(interview)})
+        return ask(asked, reply.text, question(asked, "data"))
+    finished = interview.model_copy(update={"past": ()})
+    return call(finished, "create_spec", {"fields": spec_fields(interview)}, reply.text)
+
+
+def _without_data(interview: Interview) -> tuple[Stage, ...]:
+    return tuple(stage for stage in interview.answered if stage not in ("data", "columns"))
 
 
 def _look(interview: Interview, lead: str) -> Reply | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from agent.guide.edits import Edit, read_edits
+from agent.guide.edits import Edit, corrected, not_read, read_edits
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Teardown:
 
 @dataclass(frozen=True)
 class Simple:
-    """One of: undo, go_on, plan, status, results, show_spec, help, run."""
+    """One of: undo, start_over, go_on, plan, status, results, show_spec, help, run."""
 
     name: str
 
@@ -58,6 +58,8 @@ class Change:
     """Edits of the spec."""
 
     edits: tuple[Edit, ...] = field(default=())
+    unread: tuple[str, ...] = ()
+    """Parts of the sentence that name no value."""
 
 
 @dataclass(frozen=True)
@@ -76,15 +78,18 @@ _ACCEPT = frozenset(
 _REFUSE = frozenset({"n", "no", "nope", "none", "skip", "no thanks", "nothing", "not now", "-"})
 _SIMPLE = {
     "undo": ("undo", "undo that", "undo it", "take that back", "revert"),
+    "start_over": ("start over", "start again", "begin again", "restart", "reset", "start anew", "from the beginning"),
     "go_on": ("go on", "go", "go ahead", "continue", "proceed", "next", "carry on", "start", "do it", "let's go",
               "approve", "approve all", "train", "train it", "run it", "run", "follow", "resume"),
     "plan": ("plan", "make a plan", "make the plan", "plan it", "show plan", "show the plan", "plan again", "replan"),
-    "status": ("status", "state", "progress", "where are we", "what now", "how far", "what is running"),
+    "status": ("status", "state", "progress", "where are we", "what now", "how far", "what is running",
+               "runs", "show runs", "jobs", "what happened", "what happened?", "what is happening?"),
     "results": ("results", "result", "show results", "show the results", "report", "scores", "how good is it"),
     "show_spec": ("show spec", "spec", "show the spec", "show me the spec", "print spec"),
     "help": ("help", "?", "h", "what can you do", "commands"),
 }  # fmt: skip
 _SIMPLE_BY_WORDS = {words: name for name, all_words in _SIMPLE.items() for words in all_words}
+_APPROVE = re.compile(r"^approve(?: [a-z_0-9-]+(?:\s*,\s*[a-z_0-9-]+)*)$")
 _PLAY = re.compile(r"^(?:play|try|ask|prompt)\b[:\s]\s*(.+)$", re.IGNORECASE | re.DOTALL)
 _WHY = re.compile(
     r"^(?:why|explain|what is|what's|what are|what does|tell me about)\b\s*(.*?)(?:\s+mean)?\s*[?.!]*$",
@@ -109,6 +114,8 @@ def read_command(text: str) -> Intent:
     said = _plain(text)
     if said in _SIMPLE_BY_WORDS:
         return Simple(_SIMPLE_BY_WORDS[said])
+    if _APPROVE.match(said):
+        return Simple("go_on")
     if match := _TEARDOWN.match(said):
         return Teardown(match[1] or "")
     if match := _STOP.match(said):
@@ -160,8 +167,9 @@ def _play(text: str) -> Intent | None:
 def _change(text: str) -> Intent | None:
     if text.strip().endswith("?") and not _POLITE.match(text.strip()):
         return None
-    edits = read_edits(text)
-    return Change(edits) if edits else None
+    said = corrected(text)
+    edits = read_edits(said)
+    return Change(edits, tuple(clause for clause in not_read(said) if not is_accept(clause))) if edits else None
 
 
 _READERS: tuple[Callable[[str], Intent | None], ...] = (_command, _play, _change)

@@ -12,6 +12,9 @@ from tools.steps import JsonDict
 
 Stage: TypeAlias = Literal["task", "data", "columns", "test", "example", "score", "model", "licence", "review", "done"]
 SEEDLING = "seedling"
+_MAX_PAST = 16
+_NOT_TAKEN_BACK = ("files", "guessed", "has_spec", "plan", "is_talked_over", "past")
+_PASSING = ("stage", "question", "inspecting", "after")
 _FILE = re.compile(r"\.(?:csv|tsv|jsonl|json|parquet)\b", re.IGNORECASE)
 _STOP_WORDS = frozenset(
     re.findall(
@@ -77,10 +80,33 @@ class Interview(StrictModel):
     """Edits said before there was a spec, as path, value, said."""
     has_spec: bool = False
     plan: str = ""
+    is_talked_over: bool = False
+    """Whether an approval is open that the person answered with other words."""
+    past: tuple[JsonDict, ...] = ()
+    """How the interview stood before each answer and change, the latest last; for undo."""
 
     def answering(self, stage: Stage) -> "Interview":
         """Return the interview with `stage` answered."""
         return self.model_copy(update={"answered": (*self.answered, stage), "question": {}})
+
+    def remembered(self) -> "Interview":
+        """Return the interview with its present state kept for undo."""
+        if self.past and not self._differs(self.past[-1]):
+            return self
+        now = self.model_dump(mode="json", exclude={*_NOT_TAKEN_BACK})
+        return self.model_copy(update={"past": (*self.past, now)[-_MAX_PAST:]})
+
+    def taken_back(self) -> "Interview | None":
+        """Return the interview before the last thing the person said that changed it; None when nothing did."""
+        for index in range(len(self.past) - 1, -1, -1):
+            if self._differs(self.past[index]):
+                kept = {name: getattr(self, name) for name in _NOT_TAKEN_BACK}
+                return Interview.model_validate({**kept, **self.past[index], "past": self.past[:index]})
+        return None
+
+    def _differs(self, before: JsonDict) -> bool:
+        now = self.model_dump(mode="json", exclude={*_NOT_TAKEN_BACK})
+        return any(now[name] != before.get(name) for name in now if name not in _PASSING)
 
 
 def read_profile(path: str, data: Mapping[str, Any]) -> DataFile:
@@ -141,8 +167,12 @@ def check_name(scorer: str) -> str:
     return {"exact_match": "accuracy", "macro_f1": "macro-f1"}.get(scorer, scorer.replace("_", "-"))
 
 
-def task_sentence(text: str) -> str:
-    """Return the part of an answer that says the task, without clauses that name files or set values."""
+def task_sentence(text: str, files: Sequence[str] = ()) -> str:
+    """Return the part of an answer that says the task, without clauses that name `files` or set values."""
+    for path in files:
+        for name in (path, path.rpartition("/")[2]):
+            # a file's name may hold what separates clauses
+            text = re.sub(re.escape(name), "file.csv", text, flags=re.IGNORECASE)
     clauses = re.split(r"(?<=[,;])\s+|(?<=[.!])\s+(?=\S)", " ".join(text.split()))
     kept = [clause for clause in clauses if not _FILE.search(clause) and not (len(clauses) > 1 and read_edits(clause))]
     sentence = " ".join(kept).strip(" ,;")

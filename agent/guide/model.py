@@ -61,6 +61,11 @@ class GuideModel(BaseChatModel):
 
 def next_reply(messages: Sequence[BaseMessage]) -> Reply:
     """Return the guide's next step after `messages`."""
+    reply = _next(messages)
+    return flow.without_repeating(reply) if _was_called(messages, reply) else reply
+
+
+def _next(messages: Sequence[BaseMessage]) -> Reply:
     interview, since = _taken_up(messages)
     said = next((message for message in reversed(since) if isinstance(message, HumanMessage)), None)
     if said is not None and not _is_opening(said):
@@ -85,9 +90,22 @@ def _taken_up(messages: Sequence[BaseMessage]) -> tuple[Interview, Sequence[Base
 
 
 def _learnt(interview: Interview, since: Sequence[BaseMessage]) -> Interview:
-    """A run that was talked over leaves nothing to follow up."""
-    told = any(isinstance(message, ToolMessage) and message.name not in _QUIET for message in since)
-    return interview.model_copy(update={"after": ""}) if told else interview
+    """A run that was talked over leaves nothing to follow up; an approval that was talked over is still open."""
+    told = [message for message in since if isinstance(message, ToolMessage) and message.name not in _QUIET]
+    is_open = any(message.name == "run_steps" and "error" in _data(message) for message in told)
+    return interview.model_copy(update={"is_talked_over": is_open, **({"after": ""} if told else {})})
+
+
+def _was_called(messages: Sequence[BaseMessage], reply: Reply) -> bool:
+    """Whether the guide made just this call since the person's last words."""
+    for message in reversed(messages):
+        if isinstance(message, HumanMessage):
+            return False
+        if isinstance(message, AIMessage) and any(
+            made["name"] == reply.tool and made["args"] == (reply.arguments or {}) for made in message.tool_calls
+        ):
+            return True
+    return False
 
 
 def _last_plan(messages: Sequence[BaseMessage]) -> JsonDict:

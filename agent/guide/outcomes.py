@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from agent.guide.interview import SEEDLING, DataFile, Interview, Stage, read_profile
-from agent.guide.phrases import CAN_DO, GREETING, REVIEW
+from agent.guide.phrases import APPROVAL_WORDS, CAN_DO, GREETING, REVIEW
 from agent.guide.questions import columns_text, question
 from agent.guide.reply import Reply, ask, call, remark
 from tools.steps import JsonDict
@@ -22,6 +22,20 @@ def follow(interview: Interview, tool: str, data: JsonDict) -> Reply:
     if reply.interview.after != interview.after:
         return reply
     return Reply(reply.interview.model_copy(update={"after": ""}), reply.text, reply.tool, reply.arguments)
+
+
+def approval_again(reply: Reply) -> Reply:
+    """Return `reply` followed by the approval that was open before it, so that it can still be given."""
+    plan = {"plan": reply.interview.plan, "steps": "all"}
+    return call(reply.interview, "run_steps", plan, f"{reply.text}\n{APPROVAL_WORDS}".strip())
+
+
+def in_words(reply: Reply) -> Reply:
+    """Return a question as plain words, for when it cannot be asked as one."""
+    asked = reply.interview.question
+    default = asked.get("default")
+    enter = f" Enter takes: {default}." if default else ""
+    return remark(reply.interview, f"{reply.text}\n{asked.get('text', '')}{enter}".strip())
 
 
 def planned_reason(plan: JsonDict, topic: str) -> str:
@@ -136,6 +150,7 @@ def _planned(interview: Interview, data: JsonDict) -> Reply:
         return remark(interview.model_copy(update={"stage": "review"}), f"No plan can be made yet. {_problem(data)}")
     planned = interview.model_copy(update={"plan": str(data["plan"]), "stage": "review"})
     text = "This is the plan. Nothing of it has started; each step that runs a job needs your approval."
+    text = f"{text} {APPROVAL_WORDS}" if interview.is_talked_over else text
     return call(planned, "run_steps", {"plan": planned.plan, "steps": "all"}, text)
 
 

@@ -6,11 +6,12 @@ GREETING = (
     "last step back, `help` lists what I understand."
 )
 CAN_DO = (
-    "I understand: go on · plan · status · results · show spec · undo · stop · play PROMPT · why TERM? · and changes "
-    "such as: make it 3 epochs, learning rate 1e-3, use lora, threshold 0.9, hold out 20 %, use 1 thread, budget 2 "
-    "hours, name it NAME, don't deploy."
+    "I understand: go on · plan · status · results · show spec · undo · start over · stop · play PROMPT · why TERM? · "
+    "and changes such as: make it 3 epochs, learning rate 1e-3, use lora, threshold 0.9, hold out 20 %, use 1 thread, "
+    "budget 2 hours, name it NAME, don't deploy."
 )
 NOT_UNDERSTOOD = "I did not understand that; I am a fixed guide, not a language model."
+APPROVAL_WORDS = "The approval is open: answer `approve all`, `approve STEP,STEP` or `deny WHY`, or say a change."
 REVIEW = "That is the spec. Say what to change, edit spec.yaml yourself, or press Enter (`go on`) and I make the plan."
 _MAX_SHOWN = 4
 _MAX_CHARS = 70

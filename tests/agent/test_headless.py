@@ -161,3 +161,11 @@ def test_transcript_draws_nothing_when_text_is_hostile(chat, project):
     _, out, err = chat(f"label messages {hostile}, data/train.csv and test on data/test.csv", "", f"wrong {hostile}")
     for character in "\x1b\x07\u202e\u200b":
         assert character not in out + err
+
+
+@pytest.mark.parametrize("approval", ["approve all", "approve baseline,train"])
+def test_chat_still_takes_the_approval_when_a_word_was_misspelt_before(chat, approval):
+    lines = [TASK, "", "", "", "go on", "aprove all", "ok do it", approval, "quit"]
+    code, out, _ = chat(stdin="\n".join(lines) + "\n")
+    assert code == (ExitCode.DONE if approval == "approve all" else ExitCode.WAITING)
+    assert "`approve STEP,STEP`" in " ".join(out.split())

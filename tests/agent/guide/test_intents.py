@@ -174,3 +174,26 @@ def test_slug_is_a_spec_name_when_text_is_not():
 
 def test_edits_keep_the_first_when_a_value_is_said_twice():
     assert [edit.value for edit in read_edits("3 epochs, or epochs 4")] == [3]
+
+
+@pytest.mark.parametrize(
+    ("text", "edits", "unread"),
+    [
+        ("pls dont deploy and use 3 epcohs", {"deployment.target": "none", "train.0.epochs": 3}, ()),
+        ("make it 3 epochs and paint it blue", {"train.0.epochs": 3}, ("paint it blue",)),
+        ("max 5 mins", {"budget.hours": 0.0833}, ()),
+    ],
+)
+def test_intent_keeps_what_was_not_read_when_a_sentence_is_half_understood(text, edits, unread):
+    intent = read_intent(text)
+    assert isinstance(intent, Change)
+    assert {edit.path: edit.value for edit in intent.edits} == edits
+    assert intent.unread == unread
+
+
+def test_data_files_are_found_by_name_when_the_project_knows_them():
+    known = ("Support Export (2026) FINAL.csv", "data/Müller, 'alt'.jsonl", "data/train.csv")
+    assert data_files("sort mails, examples in 'support export (2026) final.csv'", known) == ((known[0], "train"),)
+    assert data_files("learn from Müller, 'alt'.jsonl", known) == ((known[1], "train"),)
+    assert data_files("learn from my_train.csv", known) == (("my_train.csv", "train"),)
+    assert data_files("learn from 'not here.csv'") == (("not here.csv", "train"),)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from agent.events import ApprovalRequested, PlanReady, Question, RunProgress, SpecChanged, TurnFinished
+from agent.events import ApprovalRequested, PlanReady, Question, RunProgress, SpecChanged, TurnFailed, TurnFinished
 from tests.fakes.conversation import TASK, TO_THE_PLAN, TO_THE_SPEC, Conversation
 from tests.fakes.quick_engine import write_data
 
@@ -213,3 +213,111 @@ def test_guide_reports_a_hand_edit_when_the_user_changes_the_file(guided):
     assert "0.7" in change[-1].diff
     assert any("I see you changed spec.yaml" in event.text for event in guided.events if event.type == "text")
     assert guided.count(ApprovalRequested) == 1
+
+
+def mails(root: Path, name: str = "mails.csv") -> Path:
+    """A project with one export whose columns need a question."""
+    (root / "data").mkdir(parents=True)
+    labels = ("billing", "login", "delivery")
+    rows = "\n".join(
+        f'{n},"Customer {n} writes about {labels[n % 3]} and waits",{labels[n % 3]},agent{n % 2}' for n in range(60)
+    )
+    header = "Ticket ID, Customer Message (EN) ,Category / Kategorie,agent?"
+    (root / "data" / name).write_text(f"{header}\n{rows}\n", encoding="utf-8")
+    return root
+
+
+COLUMNS = "Customer Message (EN) -> Category / Kategorie"
+
+
+@pytest.fixture
+def mailing(converse: Callable[..., Conversation], tmp_path: Path) -> Conversation:
+    """A conversation in such a project."""
+    conversation = converse(root=mails(tmp_path / "mails"))
+    conversation.open()
+    return conversation
+
+
+def test_guide_keeps_the_file_when_the_columns_are_taken_back(mailing):
+    mailing.say("classify mails", "")
+    asked = mailing.question
+    mailing.say(COLUMNS, "undo")
+    assert mailing.question.text == asked.text
+    mailing.say("", "", "", "", "")
+    spec = spec_of(mailing)
+    assert spec["data"]["sources"][0]["path"] == "data/mails.csv"
+    assert spec["evaluation"]["checks"][0]["threshold"] == 0.8
+
+
+def test_guide_takes_back_the_change_and_not_the_answer_when_the_change_came_last(guided):
+    guided.say(TASK, "", "make it 2 epochs")
+    asked = guided.question
+    guided.say("undo")
+    assert "change" in guided.said
+    assert guided.question.text == asked.text
+    guided.say("", "")
+    assert "epochs" not in spec_of(guided)["train"][0]
+
+
+def test_guide_never_runs_in_circles_when_much_was_taken_back(mailing):
+    mailing.say("sort mails", "", COLUMNS, "undo", "", "0.5", *["undo"] * 5)
+    assert "nothing to take back" in mailing.said
+    mailing.say(
+        "sort support mails by category, examples in 'Support Export (2026) FINAL.csv'", "", "", "hold out 20 %"
+    )
+    for _ in range(6):
+        mailing.say("")
+        if mailing.tailor.layout.spec_path.exists():
+            break
+    assert spec_of(mailing)["data"]["sources"][0]["path"] == "data/mails.csv"
+    assert mailing.count(TurnFailed) == 0
+
+
+def test_guide_has_nothing_to_take_back_when_nothing_was_said(guided):
+    guided.say("undo")
+    assert "nothing to take back" in guided.said
+    assert "What should the model do" in guided.question.text
+
+
+def test_guide_begins_again_when_told_to_start_over(guided):
+    guided.say(TASK, "", "start over")
+    assert "begin again" in guided.said
+    assert "What should the model do" in guided.question.text
+    guided.say(*TO_THE_SPEC, "start over")
+    assert "spec.yaml stays" in guided.said
+    assert guided.tailor.layout.spec_path.exists()
+
+
+@pytest.mark.parametrize("words", ["aprove all", "ok do it", "the weather is fine", "why epochs?", "status", "help"])
+def test_guide_asks_the_approval_again_when_other_words_came(guided, words):
+    guided.say(*TO_THE_PLAN, words)
+    assert guided.last(TurnFinished).waiting == "approval"
+    said = "\n".join(event.text for event in guided.events if event.type == "text")
+    for way in ("`approve all`", "`approve STEP,STEP`", "`deny WHY`"):
+        assert way in said
+    guided.answer("approve")
+    assert guided.last(TurnFinished).plan_state == "succeeded"
+
+
+def test_guide_repeats_what_it_took_when_an_answer_is_loosely_worded(guided):
+    guided.say(TASK, "", "15 percent plz")
+    assert "Noted: score 0.15." in guided.said
+    guided.say("make it -3 epochs")
+    assert "-3 is below zero" in guided.said
+    guided.say("make it 2 epochs and paint it blue")
+    assert "Noted: epochs 2." in guided.said and "did not understand: paint it blue" in guided.said
+    guided.say("seedling but max 5 mins")
+    said = "\n".join(event.text for event in guided.events if event.type == "text")
+    assert "Noted: base model seedling, at most 5 minutes." in said
+    assert round(spec_of(guided)["budget"]["hours"], 3) == 0.083
+
+
+def test_guide_reads_the_file_when_its_name_is_no_single_word(converse, tmp_path):
+    conversation = converse(root=mails(tmp_path / "named", "Support Export (2026), 'FINAL'.csv"))
+    conversation.open()
+    conversation.say("Sort support mails by category, examples in Support Export (2026), 'FINAL'.csv")
+    assert "Which column" in conversation.question.text
+    conversation.say(COLUMNS, "", "", "", "")
+    spec = spec_of(conversation)
+    assert spec["goal"]["task"] == "Sort support mails by category"
+    assert spec["data"]["sources"][0]["path"] == "data/Support Export (2026), 'FINAL'.csv"
