@@ -7,6 +7,7 @@ before the effect; what a step does is known to its handler alone.
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from specs.errors import TailorError
 from specs.events import Finished
@@ -117,10 +118,11 @@ class _PlanRun:
         record: StepRecord | None = None
         try:
             handler = self._handler(step)
-            record = self._ledger.step(self._hash, step.id)
-            if record is not None and record.state == "succeeded" and not self._starts_again(record, handler):
-                yield self._skipped(step, record, handler)
+            known = self._ledger.step(self._hash, step.id)
+            if known is not None and known.state == "succeeded" and not self._is_due_again(step, known, handler):
+                yield self._skipped(step, known)
                 return
+            record = known
             if record is None or not self._goes_on(record, step):
                 record = None
                 record = self._begin(step, handler)
@@ -140,6 +142,22 @@ class _PlanRun:
         if handler is None:
             raise ToolError(f"This Tailor cannot run steps of the kind {step.kind}.", "Update it, or change the spec.")
         return handler
+
+    def _is_due_again(self, step: Step, record: StepRecord, handler: StepHandler) -> bool:
+        """Whether a step that has succeeded is to be done once more: its dataset is gone, or its server has ended.
+
+        Raises:
+            ToolError: its model is gone; the run's own folder goes on no further.
+        """
+        result = record.result or {}
+        if step.kind == "train" and _is_gone(result.get("model_dir")):
+            raise ToolError(
+                f"The model of run {record.run_id} was deleted: {result['model_dir']} is not there any more.",
+                "Train it anew: tailor run --again",
+            )
+        if step.kind == "prepare_data" and _is_gone(result.get("dir")):
+            return True
+        return self._starts_again(record, handler)
 
     def _starts_again(self, record: StepRecord, handler: StepHandler) -> bool:
         """Whether a server that has ended is to be started anew, which only a person's new grant says."""
@@ -314,7 +332,7 @@ class _PlanRun:
             result=result,
         )
 
-    def _skipped(self, step: Step, record: StepRecord, handler: StepHandler) -> StepFinished:
+    def _skipped(self, step: Step, record: StepRecord) -> StepFinished:
         self._results[step.id] = record.result or {}
         self._states[step.id] = "succeeded"
         is_dead = step.id in self._dead_servers
@@ -376,6 +394,10 @@ class _PlanRun:
             model=f"{trained['name']}@{trained['version']}" if trained else None,
             endpoint=served["url"] if served else None,
         )
+
+
+def _is_gone(folder: str | None) -> bool:
+    return folder is not None and not Path(folder).is_dir()
 
 
 def _check_name(ledger: Ledger, step: Step) -> None:

@@ -53,7 +53,10 @@ def project_status(layout: ProjectLayout, ledger: Ledger) -> JsonDict:
 
 
 def step_states(layout: ProjectLayout, ledger: Ledger, plan: Plan) -> dict[str, str]:
-    """Return the state of each step: not_run, pending, running, succeeded, failed, stopped, or ended for a server."""
+    """Return the state of each step: not_run, pending, running, succeeded, failed, stopped, or ended.
+
+    Ended are a server that no longer runs and prepared data that was deleted: both are made again once approved.
+    """
     records = {record.step: record for record in ledger.steps(plan.hash)}
     states: dict[str, str] = {}
     for step in plan.steps:
@@ -63,6 +66,8 @@ def step_states(layout: ProjectLayout, ledger: Ledger, plan: Plan) -> dict[str, 
             # nobody watched its end; the next run records it, without a new approval
             states[step.id] = "succeeded"
         if step.kind == "deploy" and states[step.id] == "succeeded" and not _is_served(layout, records, step.id):
+            states[step.id] = "ended"
+        if step.kind == "prepare_data" and states[step.id] == "succeeded" and _is_deleted(records[step.id]):
             states[step.id] = "ended"
     return states
 
@@ -186,6 +191,11 @@ def _is_served(layout: ProjectLayout, records: dict[str, StepRecord], step: str 
 
     record = _succeeded(records, step)
     return record is not None and record.run_id is not None and run_info(layout, record.run_id).state == "running"
+
+
+def _is_deleted(record: StepRecord) -> bool:
+    folder = (record.result or {}).get("dir")
+    return folder is not None and not Path(folder).is_dir()
 
 
 def _has_succeeded(layout: ProjectLayout, record: StepRecord) -> bool:

@@ -89,7 +89,13 @@ class FakeStep:
 
 
 def handlers() -> dict[str, FakeStep]:
-    model = {"name": "demo", "version": 1, "model_dir": "/m", "adapter_dir": None, "weights_sha256": "ab"}
+    model = {
+        "name": "demo",
+        "version": 1,
+        "model_dir": str(FAKE_TRAINER.parent),
+        "adapter_dir": None,
+        "weights_sha256": "ab",
+    }
     base = ModelRef(name="base", location="/nowhere").model_dump()
     return {
         "prepare_data": FakeStep(has_job=False, result={"version": "v"}),

@@ -50,6 +50,32 @@ def test_run_skips_and_says_so_when_steps_succeeded_before(project: GrantedProje
     assert project.effects("r1") == 1
 
 
+def test_deleted_dataset_is_prepared_again_once_that_is_granted(project: GrantedProject):
+    plan = a_plan(a_step("prepare_data"))
+    folder = project.layout.root / "dataset"
+    folder.mkdir()
+    project.handlers["prepare_data"].result = {"dir": str(folder)}
+    project.run(plan)
+    folder.rmdir()
+    assert project.run(plan, {})[-1].state == "waiting"
+    assert project.run(plan)[-1].state == "succeeded"
+    assert project.ledger.step(plan.hash, "prepare_data").attempt == 2
+    assert (project.layout.root / "prepare_data.done").read_text() == "once\nonce more\n"
+
+
+def test_deleted_model_is_told_with_its_run_and_the_way_to_a_new_one(project: GrantedProject):
+    plan = a_plan(a_step("train"))
+    folder = project.layout.root / "model"
+    folder.mkdir()
+    project.handlers["train"].result |= {"model_dir": str(folder)}
+    project.run(plan)
+    folder.rmdir()
+    ended = finished(project.run(plan))["train"]
+    assert (ended.state, ended.hint) == ("failed", "Train it anew: tailor run --again")
+    assert "model of run r1 was deleted" in ended.message
+    assert project.ledger.step(plan.hash, "train").state == "succeeded"
+
+
 def test_run_waits_when_a_step_has_no_grant(project: GrantedProject):
     plan = a_plan()
     events = project.run(plan, project.approve(plan, "prepare_data"))

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,13 @@ def test_status_calls_a_step_done_when_its_job_ended_while_nobody_watched(tailor
         record(ledger, plan.hash, "baseline", "running")
     status = tailor.status()
     assert status["runs"][0]["state"] == status["plan"]["steps"]["baseline"] == "succeeded"
+
+
+def test_status_calls_prepared_data_ended_when_its_folder_was_deleted(tailor: Tailor):
+    prepare(tailor)
+    assert tailor.status()["plan"]["steps"]["prepare_data"] == "succeeded"
+    shutil.rmtree(tailor.layout.datasets_dir)
+    assert tailor.status()["plan"]["steps"]["prepare_data"] == "ended"
 
 
 def test_data_files_leaves_hidden_folders_and_other_files_out(tmp_path: Path):
