@@ -9,16 +9,18 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from specs.atomic import sync_folder
-from specs.canonical import canonical_json
+from specs.canonical import canonical_json, digest
 from tools.database import Database
 from tools.errors import ToolError
+from tools.ledger import StepRecord
+from tools.steps import JsonDict
 
 _START = "0" * 64
 _TAIL_BYTES = 1 << 20
@@ -141,6 +143,43 @@ class AuditLog:
 
     def _set_head(self, head: _Head) -> None:
         self._ledger.change("REPLACE INTO audit_head VALUES (1, ?, ?, ?)", (head.number, head.line, int(head.written)))
+
+
+def result_digest(result: JsonDict | None) -> str:
+    """Return what the record of a step's end holds of its result; the same before and after the ledger kept it."""
+    return digest(json.loads(json.dumps(result)))
+
+
+def changed_results(path: Path, records: Iterable[StepRecord]) -> tuple[StepRecord, ...]:
+    """Return the steps that count as succeeded with another result than was recorded in the audit log at their end.
+
+    A step whose end the log does not hold, as after a crash just before it, is not among them.
+    """
+    audited = _audited_results(path)
+    return tuple(
+        record
+        for record in records
+        if record.state == "succeeded"
+        and audited.get((record.plan, record.step, record.attempt), found := result_digest(record.result)) != found
+    )
+
+
+def _audited_results(path: Path) -> dict[tuple[str, str, int], str]:
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        return {}
+    results: dict[tuple[str, str, int], str] = {}
+    for line in lines:
+        try:
+            record: dict[str, Any] = json.loads(line)
+            facts: dict[str, Any] = record["facts"]
+            if record["kind"] == "step_ended":
+                results[facts["plan"], facts["step"], facts["attempt"]] = facts["result"]
+        except (ValueError, KeyError, TypeError):
+            # not a whole record: `verify` tells
+            continue
+    return results
 
 
 def _line(head: _Head, now: float, kind: str, facts: dict[str, Any]) -> str:

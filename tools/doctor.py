@@ -152,11 +152,20 @@ def _ledger(layout: ProjectLayout) -> Iterator[Finding]:
     if not layout.ledger_path.exists():
         yield Finding(name="ledger", state="ok", message="no plan was made here yet")
         return
-    from tools.audit import AuditLog
+    from tools.audit import AuditLog, changed_results
     from tools.ledger import Ledger
 
     with Ledger(layout.ledger_path) as ledger:
         report = AuditLog(layout.audit_path, ledger).verify()
+        changed = changed_results(layout.audit_path, ledger.steps())
+    if changed:
+        yield Finding(
+            name="results",
+            state="failed",
+            message="recorded results are not those that were measured: "
+            + ", ".join(f"{record.step} of plan {record.plan[:19]}" for record in changed),
+            hint="Measure anew: tailor run --again",
+        )
     if report.whole:
         yield Finding(name="audit", state="ok", message="the audit log is whole")
     else:

@@ -15,7 +15,7 @@ from specs.layout import ProjectLayout
 from specs.plan import Plan, Step, StepKind
 from specs.run import ModelRef
 from tools.approvals import GrantVerifier
-from tools.audit import AuditLog
+from tools.audit import AuditLog, changed_results, result_digest
 from tools.backends.base import JobBackend
 from tools.errors import BudgetExceeded, GrantRefused, ToolError
 from tools.events import (
@@ -104,7 +104,7 @@ class _PlanRun:
     def _recall(self, step: Step) -> None:
         """Take over what a step that is not to be run has done earlier."""
         record = self._ledger.step(self._hash, step.id)
-        if record is not None and record.state == "succeeded" and record.result is not None:
+        if record is not None and record.state == "succeeded" and record.result is not None and self._genuine(record):
             self._results[step.id] = record.result
             self._states[step.id] = "succeeded"
 
@@ -119,6 +119,7 @@ class _PlanRun:
         try:
             handler = self._handler(step)
             known = self._ledger.step(self._hash, step.id)
+            self._check_genuine(known)
             if known is not None and known.state == "succeeded" and not self._is_due_again(step, known, handler):
                 yield self._skipped(step, known)
                 return
@@ -142,6 +143,19 @@ class _PlanRun:
         if handler is None:
             raise ToolError(f"This Tailor cannot run steps of the kind {step.kind}.", "Update it, or change the spec.")
         return handler
+
+    def _genuine(self, record: StepRecord) -> bool:
+        """Whether a step that counts as succeeded was approved, and has the result it ended with."""
+        is_granted = self._ledger.grant(record.grant_id) is not None
+        return is_granted and not changed_results(self._tools.layout.audit_path, (record,))
+
+    def _check_genuine(self, record: StepRecord | None) -> None:
+        if record is not None and record.state == "succeeded" and not self._genuine(record):
+            raise ToolError(
+                f"The recorded result of step {record.step} is not the one that was measured: the ledger was changed"
+                " from outside.",
+                "Measure anew: tailor run --again",
+            )
 
     def _is_due_again(self, step: Step, record: StepRecord, handler: StepHandler) -> bool:
         """Whether a step that has succeeded is to be done once more: its dataset is gone, or its server has ended.
@@ -317,7 +331,15 @@ class _PlanRun:
             if step.kind == "train" and result is not None and record.run_id is not None:
                 self._ledger.add_model(_model(result, record.run_id))
         kill_point("result_recorded")
-        self._tools.audit.append("step_ended", plan=self._hash, step=step.id, state=end.state, run=record.run_id)
+        self._tools.audit.append(
+            "step_ended",
+            plan=self._hash,
+            step=step.id,
+            attempt=record.attempt,
+            state=end.state,
+            run=record.run_id,
+            result=result_digest(result),
+        )
         self._states[step.id] = end.state
         if result is not None:
             self._results[step.id] = result

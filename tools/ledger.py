@@ -252,10 +252,10 @@ class Ledger(Database):
         """Return the latest attempt at a step."""
         return next((record for record in self.steps(plan_hash) if record.step == step_id), None)
 
-    def steps(self, plan_hash: str) -> tuple[StepRecord, ...]:
-        """Return the latest attempt at each step of a plan that was begun."""
-        rows = self.rows("SELECT * FROM steps WHERE plan = ? ORDER BY attempt", (plan_hash,))
-        latest = {row["step"]: row for row in rows}
+    def steps(self, plan_hash: str | None = None) -> tuple[StepRecord, ...]:
+        """Return the latest attempt at each step that was begun, of one plan or of all."""
+        rows = self.rows("SELECT * FROM steps WHERE ?1 IS NULL OR plan = ?1 ORDER BY attempt", (plan_hash,))
+        latest = {(row["plan"], row["step"]): row for row in rows}
         return tuple(_step_record(row) for row in latest.values())
 
     def spent(self, plan_hash: str) -> Spend:

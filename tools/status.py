@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from specs.errors import SpecError
 from specs.layout import ProjectLayout
 from specs.plan import Plan
-from tools.errors import UsageError
+from tools.errors import ToolError, UsageError
 from tools.escape import one_line
 from tools.ledger import Ledger, StepRecord
 from tools.spec_file import SpecFile
@@ -95,9 +95,17 @@ def plan_results(layout: ProjectLayout, ledger: Ledger, of: str | None) -> JsonD
 
     Raises:
         UsageError: nothing was measured yet, or there is no such plan or run.
+        ToolError: a result in the ledger is not the one that was measured.
     """
+    from tools.audit import changed_results
+
     plan = _find_plan(layout, ledger, of)
     records = {record.step: record for record in ledger.steps(plan.hash)}
+    if changed := changed_results(layout.audit_path, records.values()):
+        raise ToolError(
+            f"The recorded result of step {changed[0].step} is not the one that was measured.",
+            "Measure anew: tailor run --again",
+        )
     measured = _succeeded(records, "evaluate") or _succeeded(records, "baseline")
     if measured is None or measured.result is None:
         raise UsageError(

@@ -6,8 +6,11 @@ import psutil
 import pytest
 
 from tests.fakes.granted_project import GrantedProject, a_plan, a_step
+from tools.doctor import examine
 from tools.errors import ProjectBusy, ToolError
 from tools.events import PlanFinished, StepFinished, StepProgress, StepStarted, StepWaiting
+from tools.ledger import StepRecord
+from tools.status import plan_results
 
 
 @pytest.fixture
@@ -74,6 +77,30 @@ def test_deleted_model_is_told_with_its_run_and_the_way_to_a_new_one(project: Gr
     assert (ended.state, ended.hint) == ("failed", "Train it anew: tailor run --again")
     assert "model of run r1 was deleted" in ended.message
     assert project.ledger.step(plan.hash, "train").state == "succeeded"
+
+
+def test_step_whose_result_was_edited_does_not_count_as_done(project: GrantedProject):
+    plan = a_plan()
+    project.run(plan)
+    project.ledger.change("UPDATE steps SET result = '{\"checks\": []}' WHERE step = 'evaluate'")
+    ended = finished(project.run(plan))["evaluate"]
+    assert (ended.state, ended.skipped, ended.hint) == ("failed", False, "Measure anew: tailor run --again")
+    assert "result of step evaluate is not the one that was measured" in ended.message
+    assert [finding.name for finding in examine(project.layout) if finding.name == "results"] == ["results"]
+    with pytest.raises(ToolError, match="step evaluate is not the one that was measured"):
+        plan_results(project.layout, project.ledger, plan.hash)
+
+
+def test_step_row_without_a_grant_does_not_count_as_done(project: GrantedProject):
+    plan = a_plan(a_step("prepare_data"), a_step("train", after=("prepare_data",)))
+    project.ledger.save_step(
+        StepRecord(plan.hash, "prepare_data", 1, "forged", None, 0, "succeeded", 0.0, 1.0, result={"version": "x"})
+    )
+    events = project.run(plan)
+    assert "ledger was changed" in finished(events)["prepare_data"].message
+    assert [summary.state for summary in events[-1].steps] == ["failed", "not_run"]
+    assert project.run(plan, only=["train"])[-1].steps[1].state == "failed"
+    assert not project.layout.runs_dir.exists()
 
 
 def test_run_waits_when_a_step_has_no_grant(project: GrantedProject):
