@@ -189,6 +189,7 @@ def _why(interview: Interview, topic: str, plan: JsonDict) -> Reply:
         if interview.question:
             return _going_on(remark(interview, str(interview.question.get("why", ""))))
         return remark(interview, "Ask about something, as in: why LoRA? or: why epochs?")
+    topic = outcomes.setting_of(interview, plan, topic)
     reason = outcomes.planned_reason(plan, topic)
     return call(interview.model_copy(update={"after": reason}), "explain", {"topic": topic})
 
@@ -196,14 +197,14 @@ def _why(interview: Interview, topic: str, plan: JsonDict) -> Reply:
 def _change(interview: Interview, edits: tuple[Edit, ...], unread: tuple[str, ...]) -> Reply:
     said = ", ".join(edit.said for edit in edits)
     missed = f" I did not understand: {one_line('; '.join(unread), 200)}." if unread else ""
-    if interview.has_spec:
-        changes = [{"path": edit.path, "op": "set", "value": edit.value} for edit in edits]
-        after = next((str(edit.value) for edit in edits if edit.path == "model.base"), "")
-        updated = interview.model_copy(update={"after": after})
-        return call(updated, "update_spec", {"changes": changes}, f"I change: {said}.{missed}")
     known = {str(old["path"]): old for old in interview.edits}
     known |= {edit.path: {"path": edit.path, "value": edit.value, "said": edit.said} for edit in edits}
     noted = interview.model_copy(update={"edits": tuple(known.values())})
+    if interview.has_spec:
+        changes = [{"path": edit.path, "op": "set", "value": edit.value} for edit in edits]
+        after = next((str(edit.value) for edit in edits if edit.path == "model.base"), "")
+        updated = noted.model_copy(update={"after": after})
+        return call(updated, "update_spec", {"changes": changes}, f"I change: {said}.{missed}")
     return _going_on(remark(noted, f"Noted: {said}.{missed}"))
 
 

@@ -1,11 +1,12 @@
 """What the guide makes of each tool's result."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from agent.guide.interview import SEEDLING, DataFile, Interview, Stage, read_profile
 from agent.guide.phrases import APPROVAL_WORDS, CAN_DO, GREETING, REVIEW
-from agent.guide.questions import columns_text, question
+from agent.guide.questions import columns_text, metric, question
 from agent.guide.reply import Reply, ask, call, remark
 from tools.steps import JsonDict
 from tools.wording import count
@@ -36,6 +37,29 @@ def in_words(reply: Reply) -> Reply:
     default = asked.get("default")
     enter = f" Enter takes: {default}." if default else ""
     return remark(reply.interview, f"{reply.text}\n{asked.get('text', '')}{enter}".strip())
+
+
+def setting_of(interview: Interview, plan: JsonDict, topic: str) -> str:
+    """Return the setting that has the value a topic names, as in `why 40?`; the topic itself when none has."""
+    said = re.fullmatch(r"(\d*\.?\d+(?:e[+-]?\d+)?)\s*(%?)[?.! ]*", topic.strip().lower())
+    if said is None:
+        return topic
+    wanted = float(said[1]) / (100 if said[2] else 1)
+    steps = cast("Sequence[Mapping[str, Any]]", plan.get("steps") or ())
+    planned = [value for step in steps for value in cast("Sequence[Mapping[str, Any]]", step.get("values") or ())]
+    pairs = [(edit["path"], edit["value"]) for edit in reversed(interview.edits)]
+    pairs += [(value.get("name"), value.get("value")) for value in planned]
+    for name, value in pairs:
+        if _as_number(value) == wanted:
+            return str(name).rpartition(".")[2].replace("_", " ")
+    return topic
+
+
+def _as_number(value: object) -> float | None:
+    try:
+        return float(str(value))
+    except ValueError:
+        return None
 
 
 def planned_reason(plan: JsonDict, topic: str) -> str:
@@ -103,7 +127,7 @@ def _described(file: DataFile) -> str:
     parts = [f"{file.path} holds {count(file.num_rows, 'row')}"]
     if file.is_sure and file.columns:
         parts.append(f"I read it as {columns_text(file.columns)}")
-    if file.num_labels:
+    if file.num_labels and metric(file).scorer != "numeric":
         parts.append(f"with {count(file.num_labels, 'label')}, so this is classification")
     refused = f" {count(file.num_refused, 'row')} cannot be read and will be left out." if file.num_refused else ""
     return f"{', '.join(parts)}.{refused}"

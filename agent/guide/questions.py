@@ -59,12 +59,12 @@ def twin_of(path: str) -> str:
 def metric(train: DataFile | None) -> Metric:
     """Return the scorer that fits the answers, and the score that is usually worth shipping."""
     answers = train.answers if train is not None else ()
+    if answers and all(_is_number(answer) for answer in answers):
+        return Metric("numeric", 0.8, "the share of test rows whose number is right")
     if train is not None and train.task == "classification":
         return Metric("exact_match", 0.8, "the share of test rows whose label is exactly right")
     if answers and all(answer.strip().startswith(("{", "[")) for answer in answers):
         return Metric("json_valid", 0.95, "the share of answers that are valid JSON")
-    if answers and all(_is_number(answer) for answer in answers):
-        return Metric("numeric", 0.8, "the share of test rows whose number is right")
     return Metric("exact_match", 0.5, "the share of test rows whose answer equals the wanted one exactly")
 
 

@@ -3,9 +3,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from ruamel.yaml import YAML
 
 from agent.events import ApprovalRequested, PlanReady, Question, RunProgress, SpecChanged, TurnFailed, TurnFinished
+from agent.guide.model import GuideModel
 from tests.fakes.conversation import TASK, TO_THE_PLAN, TO_THE_SPEC, Conversation
 from tests.fakes.quick_engine import write_data
 
@@ -321,3 +323,40 @@ def test_guide_reads_the_file_when_its_name_is_no_single_word(converse, tmp_path
     spec = spec_of(conversation)
     assert spec["goal"]["task"] == "Sort support mails by category"
     assert spec["data"]["sources"][0]["path"] == "data/Support Export (2026), 'FINAL'.csv"
+
+
+def test_guide_explains_the_setting_when_asked_about_its_number(guided):
+    guided.say(*TO_THE_SPEC, "make it 40 epochs", "learning rate 0.003", "why 40?")
+    assert "one pass over all training rows" in guided.said
+    guided.say("why 0.003?")
+    assert "learning" in guided.said.lower() and "no entry" not in guided.said.lower()
+    for words in ("runs", "what happened?"):
+        guided.say(words)
+        assert "Spec: valid" in guided.said
+
+
+def test_guide_measures_numbers_as_numbers_when_every_answer_is_one(converse, tmp_path):
+    root = tmp_path / "numbers"
+    (root / "data").mkdir(parents=True)
+    rows = "\n".join(f"how many apples are in basket {n} of the market,{n % 4}" for n in range(60))
+    (root / "data" / "apples.csv").write_text(f"question,count\n{rows}\n")
+    conversation = converse(root=root)
+    conversation.open()
+    conversation.say("count the apples, data/apples.csv")
+    while not conversation.tailor.layout.spec_path.exists():
+        assert conversation.count(Question) < 9
+        conversation.say("question -> count" if "Which column" in conversation.question.text else "")
+    assert spec_of(conversation)["evaluation"]["checks"][0]["scorer"] == "numeric"
+
+
+def test_guide_puts_the_question_in_words_when_it_may_ask_no_more():
+    messages: list[BaseMessage] = [HumanMessage("help")]
+    model = GuideModel()
+    first = model.invoke(messages)
+    assert isinstance(first, AIMessage) and first.tool_calls[0]["name"] == "ask_user"
+    refused = ToolMessage(json.dumps({"error": "6 questions were asked already."}), tool_call_id="1", name="ask_user")
+    second = model.invoke([*messages, first, refused])
+    assert isinstance(second, AIMessage) and not second.tool_calls
+    assert "What should the model do?" in second.text
+    third = model.invoke([*messages, first, refused, second, HumanMessage("label messages by topic")])
+    assert isinstance(third, AIMessage) and "Which file" in third.tool_calls[0]["args"]["text"]
