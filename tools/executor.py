@@ -104,7 +104,12 @@ class _PlanRun:
     def _recall(self, step: Step) -> None:
         """Take over what a step that is not to be run has done earlier."""
         record = self._ledger.step(self._hash, step.id)
-        if record is not None and record.state == "succeeded" and record.result is not None and self._genuine(record):
+        if (
+            record is not None
+            and record.state == "succeeded"
+            and record.result is not None
+            and _is_genuine(self._tools, record)
+        ):
             self._results[step.id] = record.result
             self._states[step.id] = "succeeded"
 
@@ -119,8 +124,12 @@ class _PlanRun:
         try:
             handler = self._handler(step)
             known = self._ledger.step(self._hash, step.id)
-            self._check_genuine(known)
-            if known is not None and known.state == "succeeded" and not self._is_due_again(step, known, handler):
+            _check_genuine(self._tools, known)
+            if (
+                known is not None
+                and known.state == "succeeded"
+                and not (_is_result_gone(step, known) or self._starts_again(known, handler))
+            ):
                 yield self._skipped(step, known)
                 return
             record = known
@@ -143,35 +152,6 @@ class _PlanRun:
         if handler is None:
             raise ToolError(f"This Tailor cannot run steps of the kind {step.kind}.", "Update it, or change the spec.")
         return handler
-
-    def _genuine(self, record: StepRecord) -> bool:
-        """Whether a step that counts as succeeded was approved, and has the result it ended with."""
-        is_granted = self._ledger.grant(record.grant_id) is not None
-        return is_granted and not changed_results(self._tools.layout.audit_path, (record,))
-
-    def _check_genuine(self, record: StepRecord | None) -> None:
-        if record is not None and record.state == "succeeded" and not self._genuine(record):
-            raise ToolError(
-                f"The recorded result of step {record.step} is not the one that was measured: the ledger was changed"
-                " from outside.",
-                "Measure anew: tailor run --again",
-            )
-
-    def _is_due_again(self, step: Step, record: StepRecord, handler: StepHandler) -> bool:
-        """Whether a step that has succeeded is to be done once more: its dataset is gone, or its server has ended.
-
-        Raises:
-            ToolError: its model is gone; the run's own folder goes on no further.
-        """
-        result = record.result or {}
-        if step.kind == "train" and _is_gone(result.get("model_dir")):
-            raise ToolError(
-                f"The model of run {record.run_id} was deleted: {result['model_dir']} is not there any more.",
-                "Train it anew: tailor run --again",
-            )
-        if step.kind == "prepare_data" and _is_gone(result.get("dir")):
-            return True
-        return self._starts_again(record, handler)
 
     def _starts_again(self, record: StepRecord, handler: StepHandler) -> bool:
         """Whether a server that has ended is to be started anew, which only a person's new grant says."""
@@ -416,6 +396,32 @@ class _PlanRun:
             model=f"{trained['name']}@{trained['version']}" if trained else None,
             endpoint=served["url"] if served else None,
         )
+
+
+def _is_genuine(tools: Executor, record: StepRecord) -> bool:
+    """Whether a step that counts as succeeded was approved, and has the result it ended with."""
+    is_granted = tools.ledger.grant(record.grant_id) is not None
+    return is_granted and not changed_results(tools.layout.audit_path, (record,))
+
+
+def _check_genuine(tools: Executor, record: StepRecord | None) -> None:
+    if record is not None and record.state == "succeeded" and not _is_genuine(tools, record):
+        raise ToolError(
+            f"The recorded result of step {record.step} is not the one that was measured: the ledger was changed"
+            " from outside.",
+            "Measure anew: tailor run --again",
+        )
+
+
+def _is_result_gone(step: Step, record: StepRecord) -> bool:
+    """Whether prepared data was deleted, to be made again. Raises ToolError when a trained model was."""
+    result = record.result or {}
+    if step.kind == "train" and _is_gone(result.get("model_dir")):
+        raise ToolError(
+            f"The model of run {record.run_id} was deleted: {result['model_dir']} is not there any more.",
+            "Train it anew: tailor run --again",
+        )
+    return step.kind == "prepare_data" and _is_gone(result.get("dir"))
 
 
 def _is_gone(folder: str | None) -> bool:
