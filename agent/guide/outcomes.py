@@ -173,7 +173,10 @@ def _planned(interview: Interview, data: JsonDict) -> Reply:
     if "error" in data:
         return remark(interview.model_copy(update={"stage": "review"}), f"No plan can be made yet. {_problem(data)}")
     planned = interview.model_copy(update={"plan": str(data["plan"]), "stage": "review"})
-    text = "This is the plan. Nothing of it has started; each step that runs a job needs your approval."
+    states = cast("Mapping[str, str]", data.get("states") or {})
+    done = ", ".join(f"{step} {state}" for step, state in states.items() if state in ("succeeded", "running"))
+    so_far = f"So far: {done}" if done else "Nothing of it has started"
+    text = f"This is the plan. {so_far}; each step that runs a job needs your approval."
     text = f"{text} {APPROVAL_WORDS}" if interview.is_talked_over else text
     return call(planned, "run_steps", {"plan": planned.plan, "steps": "all"}, text)
 
