@@ -1,9 +1,12 @@
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+# a shell starts background commands with Ctrl+C ignored, and programs started from here would inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # the same examples on every machine; HYPOTHESIS_PROFILE=explore looks for new ones
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("explore", derandomize=False, deadline=None, max_examples=2_000)
