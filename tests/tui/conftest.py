@@ -1,0 +1,61 @@
+"""What the tests of the interface share: running an app without a terminal, its screen as text, snapshots of it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+from textual.app import App
+from textual.pilot import Pilot
+
+SIZES = ((80, 24), (140, 40))
+
+
+class ScreenSnapshot(SingleFileSnapshotExtension):
+    """One readable text file a screen."""
+
+    _write_mode = WriteMode.TEXT
+    file_extension = "txt"
+
+
+@pytest.fixture
+def screen_snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    return snapshot.use_extension(ScreenSnapshot)
+
+
+@pytest.fixture
+def screen_text() -> Callable[[App[Any]], str]:
+    """Return a function that gives what an app shows now, a line a row."""
+
+    def read(app: App[Any]) -> str:
+        strips = app.screen._compositor.render_strips()
+        return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips) + "\n"
+
+    return read
+
+
+@pytest.fixture
+def drive() -> Callable[..., None]:
+    """Return a function that runs an app at a size and lets an async function use its pilot."""
+
+    def run(
+        app: App[Any], script: Callable[[Pilot[Any]], Coroutine[Any, Any, None]], size: tuple[int, int] = (80, 24)
+    ) -> None:
+        async def body() -> None:
+            async with app.run_test(size=size) as pilot:
+                await pilot.pause()
+                await script(pilot)
+
+        asyncio.run(body())
+
+    return run
+
+
+@pytest.fixture
+def project_dir(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return folder
