@@ -86,6 +86,7 @@ class AgentContext:
 
 
 def emit(runtime: Runtime[AgentContext], event: AgentEvent) -> None:
-    """Send an event to whoever reads the turn."""
+    """Send an event to whoever reads the turn, with the name of the node's execution on it."""
     writer: Callable[[Any], None] = runtime.stream_writer
-    writer(event)
+    execution = runtime.execution_info
+    writer(event.model_copy(update={"node": execution.task_id}) if execution is not None else event)

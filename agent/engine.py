@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,19 +24,23 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from pydantic import ValidationError
 
+from agent.conversation_log import ConversationLog, conversation_path
 from agent.events import (
     COMMAND,
     AgentEvent,
     Approval,
     Command,
     Hello,
+    Notice,
     SessionRefused,
     SessionStarted,
     Shutdown,
     Stop,
+    Text,
     UserMessage,
 )
 from specs.errors import ExitCode, TailorError
+from tools.escape import visible
 
 if TYPE_CHECKING:
     from agent.session import AgentSession
@@ -44,6 +49,7 @@ STRICT_VARIABLE = "LANGGRAPH_STRICT_MSGPACK"
 _MAX_LINE_BYTES = 4 << 20
 _LEAVE_S = 1.0
 _LONGEST_RECORD = 20_000
+_LONGEST_MESSAGE = 100_000
 _LOG = logging.getLogger(__name__)
 
 
@@ -54,12 +60,37 @@ class Wire:
         self._reader: BinaryIO = connection.makefile("rb")
         self._writer: BinaryIO = connection.makefile("wb")
         self._lock = threading.Lock()
+        self._log: ConversationLog | None = None
 
     def send(self, event: AgentEvent) -> None:
         """Write one event. Raises OSError when the client is gone."""
+        stamped = event.model_copy(update={"time": event.time or time.time()})
+        self._keep(stamped)
         with self._lock:
-            self._writer.write(event.model_dump_json().encode() + b"\n")
+            self._writer.write(stamped.model_dump_json().encode() + b"\n")
             self._writer.flush()
+
+    def keep_in(self, log: ConversationLog) -> None:
+        """Keep what is sent from now on."""
+        self._log = log
+
+    def heard(self, message: UserMessage) -> None:
+        """Keep words of the person before anything is done with them."""
+        self._keep(Text(role="user", text=visible(message.text, _LONGEST_MESSAGE), id=message.id, time=time.time()))
+
+    def _keep(self, event: AgentEvent) -> None:
+        if self._log is None:
+            return
+        try:
+            self._log.keep(event)
+        except OSError as error:
+            self._log = None
+            self.send(
+                Notice(
+                    message=f"What is said from now on is not kept for showing it again ({error.strerror}).",
+                    hint="The conversation itself goes on. Free space or mend the permissions of .tailor.",
+                )
+            )
 
     def hello(self) -> Hello:
         """Read the first line. Raises ValueError for anything but a greeting."""
@@ -129,6 +160,7 @@ def _serve(wire: Wire, hello: Hello, project: Path, thread: str, brain_choice: s
         started = SessionStarted(
             project=str(tailor.layout.root), thread=thread, brain=context.brain.name, resumed=not session.is_new
         )
+        wire.keep_in(ConversationLog(conversation_path(tailor.layout, thread)))
         wire.send(started)
         _converse(wire, session, hello)
     return ExitCode.DONE
@@ -140,13 +172,15 @@ def _converse(wire: Wire, session: "AgentSession", hello: Hello) -> None:
     reader = threading.Thread(target=_listen, args=(wire, session, waiting), daemon=True)
     _on_signals(session, waiting)
     reader.start()
-    _tell(wire, session, _answers(session, hello.retry) if hello.retry is not None else session.open())
+    first = _answers(wire, session, hello.retry) if hello.retry is not None else session.open()
+    _tell(wire, session, first)
     while (command := waiting.get()) is not None:
-        _tell(wire, session, _answers(session, command))
+        _tell(wire, session, _answers(wire, session, command))
 
 
-def _answers(session: "AgentSession", command: UserMessage | Approval) -> Iterator[AgentEvent]:
+def _answers(wire: Wire, session: "AgentSession", command: UserMessage | Approval) -> Iterator[AgentEvent]:
     if isinstance(command, UserMessage):
+        wire.heard(command)
         return session.send(command.text, command.id)
     return session.answer(command)
 
@@ -204,7 +238,6 @@ class _Escaped(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         from agent.toolset import redact
-        from tools.escape import visible
 
         return visible(redact(super().format(record)), _LONGEST_RECORD)
 

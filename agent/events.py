@@ -17,7 +17,19 @@ Waiting: TypeAlias = Literal["user", "approval"]
 Decision: TypeAlias = Literal["approve", "deny"]
 
 
-class SessionStarted(StrictModel):
+class EventBase(StrictModel):
+    """What every event carries."""
+
+    time: float = 0.0
+    """Seconds since the epoch, set by the engine; 0 while unknown."""
+    node: str = ""
+    """The piece of work that tells it. A piece that is repeated after a kill has the same name, so that whoever kept
+    what it told before can replace it."""
+    again: bool = False
+    """Told before, in an earlier sitting; for readers that kept nothing."""
+
+
+class SessionStarted(EventBase):
     """The engine holds the project and is ready."""
 
     type: Literal["session_started"] = "session_started"
@@ -29,7 +41,7 @@ class SessionStarted(StrictModel):
     """Whether the thread had messages before."""
 
 
-class SessionRefused(StrictModel):
+class SessionRefused(EventBase):
     """The engine cannot work in this project; it ends after this event."""
 
     type: Literal["session_refused"] = "session_refused"
@@ -38,22 +50,24 @@ class SessionRefused(StrictModel):
     exit_code: int
 
 
-class TextDelta(StrictModel):
+class TextDelta(EventBase):
     """A piece of the answer being written."""
 
     type: Literal["text_delta"] = "text_delta"
     text: str
 
 
-class Text(StrictModel):
+class Text(EventBase):
     """A whole message; the deltas before it, joined, say the same."""
 
     type: Literal["text"] = "text"
     role: Role
     text: str
+    id: str = ""
+    """Of the message in its thread."""
 
 
-class Question(StrictModel):
+class Question(EventBase):
     """A question with its default. Taking the default is an empty answer."""
 
     type: Literal["question"] = "question"
@@ -66,7 +80,7 @@ class Question(StrictModel):
     """Place among the questions, as `2 of 6`."""
 
 
-class ToolStarted(StrictModel):
+class ToolStarted(EventBase):
     """A tool was called."""
 
     type: Literal["tool_started"] = "tool_started"
@@ -76,7 +90,7 @@ class ToolStarted(StrictModel):
     """Shortened for display, secrets taken out."""
 
 
-class ToolProgress(StrictModel):
+class ToolProgress(EventBase):
     """A sentence from a tool at work."""
 
     type: Literal["tool_progress"] = "tool_progress"
@@ -84,7 +98,7 @@ class ToolProgress(StrictModel):
     message: str
 
 
-class ToolFinished(StrictModel):
+class ToolFinished(EventBase):
     """A tool returned or refused."""
 
     type: Literal["tool_finished"] = "tool_finished"
@@ -96,7 +110,7 @@ class ToolFinished(StrictModel):
     seconds: float
 
 
-class SpecChanged(StrictModel):
+class SpecChanged(EventBase):
     """spec.yaml is not what it was."""
 
     type: Literal["spec_changed"] = "spec_changed"
@@ -131,7 +145,7 @@ class StepCard(StrictModel):
     needs_approval: bool
 
 
-class PlanReady(StrictModel):
+class PlanReady(EventBase):
     """A plan was made from the spec."""
 
     type: Literal["plan_ready"] = "plan_ready"
@@ -144,7 +158,7 @@ class PlanReady(StrictModel):
     max_seconds: float
 
 
-class ApprovalRequested(StrictModel):
+class ApprovalRequested(EventBase):
     """Steps wait for a person. The plan travels whole, so that what is shown is what is granted."""
 
     type: Literal["approval_requested"] = "approval_requested"
@@ -158,7 +172,7 @@ class ApprovalRequested(StrictModel):
     """Why approval is asked again, if it is."""
 
 
-class ApprovalAnswered(StrictModel):
+class ApprovalAnswered(EventBase):
     """The person answered."""
 
     type: Literal["approval_answered"] = "approval_answered"
@@ -168,14 +182,14 @@ class ApprovalAnswered(StrictModel):
     reason: str = ""
 
 
-class RunProgress(StrictModel):
+class RunProgress(EventBase):
     """What the executor tells."""
 
     type: Literal["run_progress"] = "run_progress"
     event: ExecutorEvent
 
 
-class Shown(StrictModel):
+class Shown(EventBase):
     """Measured results or answers of models, put into words by code, whatever the brain says about them."""
 
     type: Literal["shown"] = "shown"
@@ -184,7 +198,7 @@ class Shown(StrictModel):
     data: JsonDict
 
 
-class TurnFinished(StrictModel):
+class TurnFinished(EventBase):
     """The agent waits."""
 
     type: Literal["turn_finished"] = "turn_finished"
@@ -193,7 +207,7 @@ class TurnFinished(StrictModel):
     """State of the last plan, as far as this thread knows."""
 
 
-class TurnFailed(StrictModel):
+class TurnFailed(EventBase):
     """The turn ended early; what was said and done before is kept."""
 
     type: Literal["turn_failed"] = "turn_failed"
@@ -202,7 +216,7 @@ class TurnFailed(StrictModel):
     exit_code: int = 1
 
 
-class Notice(StrictModel):
+class Notice(EventBase):
     """Something worth a line that nobody asked for."""
 
     type: Literal["notice"] = "notice"

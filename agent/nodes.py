@@ -152,10 +152,10 @@ def carry_out(state: ConversationState, runtime: Runtime[AgentContext]) -> Updat
         _finished(call, outcome, started, runtime)
         return _done(request, outcome, {"plan_state": "waiting", "goes_on": True})
     _finished(call, outcome, started, runtime)
-    if again := watch.refused_grants(grants):
+    if (again := watch.refused_grants(grants)) or watch.waits_beyond(grants):
         anew = {**request.model_dump(), "id": _new_id(), "reasons": tuple(again.values())}
         anew["steps"] = {step: digest for step, digest in request.steps.items() if step not in watch.succeeded}
-        return {"request": anew, "grants": {}, "goes_on": True}
+        return {"request": anew, "grants": {}, "plan_state": "waiting", "goes_on": True}
     result = Outcome(encode(watch.summary()), ok=True) if outcome.ok and watch.finished else outcome
     return _done(request, result, {"plan_state": watch.state or state.get("plan_state", "planned"), "goes_on": True})
 
@@ -200,7 +200,7 @@ def _spoken(total: AIMessageChunk | None, runtime: Runtime[AgentContext]) -> Upd
     if control.stopped:
         message = AIMessage(message.text or "(stopped)", id=message.id)
     if message.text:
-        emit(runtime, Text(role="assistant", text=visible(message.text, 20_000)))
+        emit(runtime, Text(role="assistant", text=visible(message.text, 20_000), id=message.id or ""))
     return {"messages": [message]}
 
 

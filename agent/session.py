@@ -169,9 +169,9 @@ class AgentSession:
         for message in _last_exchange(values.get("messages", [])):
             role = "user" if isinstance(message, HumanMessage) else "assistant"
             if message.text:
-                yield Text(role=role, text=visible(message.text, 20_000))
+                yield Text(role=role, text=visible(message.text, 20_000), id=message.id or "", again=True)
         if question := values.get("question"):
-            yield Question.model_validate(question)
+            yield Question.model_validate({**question, "again": True})
         yield from self._waiting_after(snapshot)
 
     def _request_event(self, pending: Interrupt, values: ConversationState) -> ApprovalRequested:

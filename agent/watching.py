@@ -60,6 +60,11 @@ class RunWatch:
             if step in grants
         }
 
+    def waits_beyond(self, grants: Mapping[str, str]) -> bool:
+        """Return whether the approved steps are done and the plan waits for the approval of the next."""
+        is_done = all(self._steps.get(step, {}).get("state") == "succeeded" for step in grants)
+        return self.state == "waiting" and is_done and any(step not in grants for step in self._waiting)
+
     def summary(self) -> JsonDict:
         """Return the outcome of the run for a chat model."""
         plan: dict[str, Any] = self._plan.model_dump(mode="json", exclude={"type"}) if self._plan is not None else {}
