@@ -5,7 +5,6 @@ The one place that turns a tool's result or failure into text for a model. It de
 
 import json
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
@@ -19,6 +18,7 @@ from specs.plan import Effect, Plan
 from tools.escape import visible
 from tools.events import ExecutorEvent
 from tools.registry import ToolCall
+from tools.secrets import redact
 from tools.steps import JsonDict
 
 if TYPE_CHECKING:
@@ -33,15 +33,6 @@ _LONG_FIELDS = frozenset({"diff", "text", "answer", "message", "error", "hint"})
 _LONG_CHARS = 8_000
 _LONGEST_SECRET = 4_000
 _NOT_FOR_MODELS = frozenset({"arguments", "inputs", "api_key", "api_key_path", "generations"})
-_SECRETS = re.compile(
-    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
-    r"|\bsk-[A-Za-z0-9_-]{16,}"
-    r"|\bhf_[A-Za-z0-9]{20,}"
-    r"|\bgh[pousr]_[A-Za-z0-9]{20,}"
-    r"|(?i:(?<=bearer )[A-Za-z0-9._~+/=-]{16,})"
-    r"|(?i:(?<=x-amz-security-token=)[^&\s\"]+)"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----"
-)
 
 
 class Door(Protocol):
@@ -176,11 +167,6 @@ def encode(data: Mapping[str, Any]) -> str:
         if len(text) <= _MAX_CHARS:
             return text
     return json.dumps({"error": "The result is too long to show.", "begins": visible(redact(str(data)), 2_000)})
-
-
-def redact(text: str) -> str:
-    """Return `text` with access keys, tokens and private keys replaced."""
-    return _SECRETS.sub("[secret removed]", text)
 
 
 def shorten(arguments: Mapping[str, Any]) -> JsonDict:
