@@ -145,9 +145,12 @@ class EngineClient:
         """Send words of the person; under an id that was used before they are not taken twice."""
         self._send(UserMessage(id=message_id or uuid.uuid4().hex, text=text))
 
-    def answer(self, request_id: str, decision: Decision, grants: Mapping[str, str], reason: str = "") -> None:
-        """Send the person's answer to an approval."""
-        self._send(Approval(request_id=request_id, decision=decision, grants=dict(grants), reason=reason))
+    def answer(
+        self, request_id: str, decision: Decision, grants: Mapping[str, str], reason: str = "", keys: str = ""
+    ) -> None:
+        """Send the person's answer to an approval; `keys` is what they pressed or typed, for the record."""
+        answer = Approval(request_id=request_id, decision=decision, grants=dict(grants), reason=reason, keys=keys)
+        self._send(answer)
 
     def stop_turn(self) -> None:
         """End the turn; jobs go on."""

@@ -134,7 +134,7 @@ class StepCard(StrictModel):
     id: str
     title: str
     effect: Effect
-    risk: Literal["low, reversible", "spends money"]
+    risk: Literal["low, reversible", "spends money", "cannot be undone"]
     digest: str
     """What a grant for the step is bound to."""
     estimate: Estimate
@@ -180,6 +180,10 @@ class ApprovalAnswered(EventBase):
     decision: Decision
     steps: tuple[str, ...] = ()
     reason: str = ""
+    digests: dict[str, str] = Field(default_factory=dict)
+    """What each approval is bound to, by step."""
+    keys: str = ""
+    """What the person pressed or typed to decide."""
 
 
 class RunProgress(EventBase):
@@ -265,6 +269,8 @@ class Approval(StrictModel):
     grants: dict[str, str] = Field(default_factory=dict)
     """Grant id by step id."""
     reason: str = ""
+    keys: str = ""
+    """What the person pressed or typed to decide."""
 
 
 class Stop(StrictModel):

@@ -373,7 +373,14 @@ def _answered(request: ApprovalRequest, answer: ApprovalAnswer, runtime: Runtime
     steps = tuple(answer.grants) if answer.decision == "approve" else ()
     emit(
         runtime,
-        ApprovalAnswered(request_id=request.id, decision=answer.decision, steps=steps, reason=visible(answer.reason)),
+        ApprovalAnswered(
+            request_id=request.id,
+            decision=answer.decision,
+            steps=steps,
+            reason=visible(answer.reason),
+            digests={step: digest for step, digest in request.steps.items() if step in answer.grants},
+            keys=visible(answer.keys, 100),
+        ),
     )
     if answer.decision == "deny" or not answer.grants:
         said = f" They said: {answer.reason}" if answer.reason else ""

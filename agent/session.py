@@ -89,6 +89,7 @@ class AgentSession:
             decision=approval.decision,
             grants=approval.grants,
             reason=approval.reason,
+            keys=approval.keys,
         )
         yield from self._resume(pending, answer)
 

@@ -40,6 +40,7 @@ class ApprovalAnswer(StrictModel):
     """`talk`: the person wrote something else instead of answering."""
     grants: dict[str, str] = Field(default_factory=dict)
     reason: str = ""
+    keys: str = ""
     message_id: str = ""
 
 
