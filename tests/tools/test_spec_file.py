@@ -9,7 +9,7 @@ from tests.fakes.planned_project import SPEC
 from tools import spec_file
 from tools.errors import ToolError, UsageError
 from tools.project import open_project
-from tools.spec_file import SpecFile
+from tools.spec_file import STARTER, SpecFile, SpecMoved
 
 EPOCHS = Change(path="train.0.epochs", value=5)
 
@@ -175,3 +175,94 @@ def test_history_keeps_the_last_fifty_edits(file: SpecFile, layout: ProjectLayou
     file.patch([EPOCHS])
     assert len(history(layout)) == 50
     assert history(layout)[-1].name == "000061.json"
+
+
+def test_replace_writes_the_whole_text_when_the_file_is_the_expected_one(file: SpecFile, layout: ProjectLayout):
+    before = layout.spec_path.read_text()
+    after = before.replace("epochs: 2", "epochs: 7  # mine")
+    change = file.replace(after, before)
+    assert layout.spec_path.read_text() == after
+    assert change.spec.spec.train[0].epochs == 7
+    assert "+    epochs: 7  # mine" in change.diff
+    assert file.replace(after, after).diff == ""
+
+
+def test_replace_tells_the_current_text_and_writes_nothing_when_the_file_moved(file: SpecFile, layout: ProjectLayout):
+    before = layout.spec_path.read_text()
+    now = before.replace("threads: 1", "threads: 2")
+    layout.spec_path.write_text(now)
+    with pytest.raises(SpecMoved, match="changed by somebody else") as caught:
+        file.replace(before.replace("epochs: 2", "epochs: 7"), before)
+    assert caught.value.current == now
+    assert caught.value.retryable
+    assert layout.spec_path.read_text() == now
+    assert history(layout) == []
+    layout.spec_path.unlink()
+    with pytest.raises(SpecMoved) as gone:
+        file.replace(now, before)
+    assert gone.value.current == ""
+    assert not layout.spec_path.exists()
+
+
+def test_replace_keeps_the_file_when_the_text_is_not_valid(file: SpecFile, layout: ProjectLayout):
+    before = layout.spec_path.read_text()
+    with pytest.raises(SpecError, match=r"spec\.yaml:\d+.*epochs"):
+        file.replace(before.replace("epochs: 2", "epochs: many"), before)
+    assert layout.spec_path.read_text() == before
+
+
+def test_replace_makes_the_file_when_nothing_is_expected_and_lets_a_person_accept_the_licence(layout: ProjectLayout):
+    made = SpecFile(layout).create(STARTER).spec.text
+    layout.spec_path.unlink()
+    accepted = made.replace("license_accepted: false", "license_accepted: true")
+    assert SpecFile(layout).replace(accepted, "").spec.spec.model.license_accepted is True
+    assert layout.spec_path.read_text() == accepted
+    with pytest.raises(SpecMoved):
+        SpecFile(layout).replace(made, "")
+
+
+def test_every_edit_keeps_the_byte_order_mark_the_line_ends_and_a_link(file: SpecFile, layout: ProjectLayout):
+    elsewhere = layout.root / "elsewhere.yaml"
+    text = layout.spec_path.read_text().replace("\n", "\r\n")
+    elsewhere.write_bytes(("\ufeff" + text).encode())
+    layout.spec_path.unlink()
+    layout.spec_path.symlink_to(elsewhere)
+    file.replace(text.replace("epochs: 2", "epochs: 7"), text)
+    file.patch([Change(path="compute.threads", value=2)])
+    file.undo()
+    assert elsewhere.read_bytes() == ("\ufeff" + text.replace("epochs: 2", "epochs: 7")).encode()
+    assert layout.spec_path.is_symlink()
+
+
+def test_undo_refuses_to_lose_an_edit_by_hand_and_reaches_the_agents_once_it_is_taken_back(
+    file: SpecFile, layout: ProjectLayout
+):
+    first = layout.spec_path.read_text()
+    second = file.patch([EPOCHS]).spec.text
+    third = second.replace("threads: 1", "threads: 3")
+    file.replace(third, second)
+    with pytest.raises(UsageError, match="edited by hand"):
+        file.undo()
+    assert layout.spec_path.read_text() == third
+    file.replace(second, third)
+    assert layout.spec_path.read_text() == second
+    assert file.undo().spec.text == first
+
+
+def test_a_row_of_edits_by_hand_is_remembered_as_one(file: SpecFile, layout: ProjectLayout):
+    text = file.patch([EPOCHS]).spec.text
+    for threads in range(1, 9):
+        after = text.replace(f"threads: {threads}", f"threads: {threads + 1}")
+        file.replace(after, text)
+        text = after
+    assert len(history(layout)) == 2
+
+
+def test_replace_tells_in_a_sentence_when_the_folder_cannot_be_written(
+    file: SpecFile, layout: ProjectLayout, monkeypatch: pytest.MonkeyPatch
+):
+    before = layout.spec_path.read_text()
+    monkeypatch.setattr(spec_file, "write_text", full_disk)
+    with pytest.raises(ToolError, match=r"cannot be written: No space left.*old content is kept"):
+        file.replace(before.replace("epochs: 2", "epochs: 7"), before)
+    assert layout.spec_path.read_text() == before
