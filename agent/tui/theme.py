@@ -5,9 +5,7 @@ as well. Terminals with 16 colours get Textual's themes of the terminal's own co
 """
 
 from collections.abc import Mapping
-from typing import Any
 
-from textual.app import App
 from textual.theme import BUILTIN_THEMES, Theme
 
 DARK = Theme(
@@ -39,18 +37,13 @@ LIGHT = Theme(
     dark=False,
     variables={"foreground-muted": "#5a6269", "markdown-h6-color": "#5a6269"},
 )
+THEMES = (DARK, LIGHT)
 _LIGHT_BACKGROUNDS = frozenset({"7", "9", "10", "11", "12", "13", "14", "15"})
-
-
-def register_themes(app: App[Any]) -> None:
-    """Make both palettes known to an app."""
-    app.register_theme(DARK)
-    app.register_theme(LIGHT)
 
 
 def theme_names() -> tuple[str, ...]:
     """Return the names a person can choose from, the own ones first."""
-    return (DARK.name, LIGHT.name, *sorted(BUILTIN_THEMES))
+    return (*(theme.name for theme in THEMES), *sorted(BUILTIN_THEMES))
 
 
 def choose_theme(settings_theme: str, environment: Mapping[str, str]) -> str:

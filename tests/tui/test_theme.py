@@ -5,7 +5,7 @@ from textual.app import App, ComposeResult
 from textual.color import Color
 from textual.widgets import Static
 
-from agent.tui.theme import DARK, LIGHT, choose_theme, register_themes, theme_names
+from agent.tui.theme import THEMES, choose_theme, theme_names
 
 TEXTS = (
     "text", "text-muted", "foreground", "foreground-muted",
@@ -41,7 +41,7 @@ def test_contrast_is_that_of_the_guidelines():
     assert contrast(Color.parse("#767676"), Color.parse("#fff")) == 4.54
 
 
-@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+@pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
 @pytest.mark.parametrize("ground_name", GROUNDS)
 def test_theme_text_has_contrast_on_every_ground(theme, ground_name: str):
     colours = theme.to_color_system().generate()
@@ -50,7 +50,7 @@ def test_theme_text_has_contrast_on_every_ground(theme, ground_name: str):
     assert {name: ratio for name, ratio in ratios.items() if ratio < 4.5} == {}
 
 
-@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+@pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
 @pytest.mark.parametrize("block", ["primary", "success", "warning", "error", "accent", "block-cursor-background"])
 def test_theme_text_has_contrast_on_coloured_blocks(theme, block: str):
     colours = theme.to_color_system().generate()
@@ -82,7 +82,8 @@ def test_choose_theme_follows_the_person_then_the_terminal(setting: str, environ
 class Themed(App[None]):
     def __init__(self, name: str) -> None:
         super().__init__()
-        register_themes(self)
+        for theme in THEMES:
+            self.register_theme(theme)
         self.theme = name
 
     def compose(self) -> ComposeResult:
