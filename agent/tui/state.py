@@ -14,6 +14,9 @@ SpecState: TypeAlias = Literal["none", "saved", "unsaved", "invalid", "conflict"
 ApprovalMode: TypeAlias = Literal["ask", "paid", "plan"]
 """Ask before each step; ask before paid steps only; approve nothing, plan only."""
 
+_REACH = 400
+"""How far back an item told again is looked for: pieces of one turn stand close together."""
+
 
 @dataclass(frozen=True)
 class ProjectFacts:
@@ -75,7 +78,7 @@ class AppState:
 
 def put(state: AppState, item: ChatItem) -> AppState:
     """Return the state with the item added, or in the place of the one with its key."""
-    for index in range(len(state.items) - 1, -1, -1):
+    for index in range(len(state.items) - 1, max(-1, len(state.items) - _REACH - 1), -1):
         if state.items[index].key == item.key:
             return replace(state, items=(*state.items[:index], item, *state.items[index + 1 :]))
     return replace(state, items=(*state.items, item))
@@ -83,7 +86,7 @@ def put(state: AppState, item: ChatItem) -> AppState:
 
 def find(state: AppState, key: str) -> ChatItem | None:
     """Return the item of that key, None when there is none."""
-    return next((item for item in reversed(state.items) if item.key == key), None)
+    return next((item for item in reversed(state.items[-_REACH:]) if item.key == key), None)
 
 
 def spoke(state: AppState, message_id: str, text: str, time: float) -> AppState:

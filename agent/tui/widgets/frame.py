@@ -68,10 +68,16 @@ class StageRail(Widget):
         self._stages = stages
         self._open: StageName | None = None
 
-    def show(self, stages: tuple[StageView, ...], opened: StageName | None) -> None:
-        """Draw the stages, the opened one underlined."""
-        if (stages, opened) != (self._stages, self._open):
-            self._stages, self._open = stages, opened
+    def show(self, stages: tuple[StageView, ...]) -> None:
+        """Draw the stages."""
+        if stages != self._stages:
+            self._stages = stages
+            self.refresh()
+
+    def open_stage(self, name: StageName) -> None:
+        """Underline the stage that is open."""
+        if name != self._open:
+            self._open = name
             self.refresh()
 
     def render(self) -> Content:

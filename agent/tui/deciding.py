@@ -1,0 +1,140 @@
+"""Approvals on the screen: when one is shown, what stands in its way, and the grant when the person gives it."""
+
+from typing import TYPE_CHECKING
+
+from agent.tui.messages import ApprovalGiven
+from agent.tui.state import ApprovalMode, AppState
+from agent.tui.widgets.approval import ApprovalPanel
+from agent.tui.widgets.prompt import Prompt
+from specs.errors import TailorError
+
+if TYPE_CHECKING:
+    from agent.events import ApprovalRequested
+    from agent.tui.app import TailorApp
+    from agent.tui.viewmodels.approval import ApprovalView
+
+MODES: tuple[ApprovalMode, ...] = ("ask", "paid", "plan")
+MODE_WORDS: dict[ApprovalMode, str] = {
+    "ask": "Each step is asked for.",
+    "paid": "Until you leave, only steps that cost money or cannot be undone are asked for; free ones start.",
+    "plan": "Plan only: nothing can be approved.",
+}
+_POLL_S = 0.1
+
+
+class Deciding:
+    """The approvals of one app."""
+
+    def __init__(self, app: "TailorApp") -> None:
+        self._app = app
+        self._shown = ""
+        self._deciding = ""
+        self._is_waiting = False
+
+    def ask(self, state: AppState) -> None:
+        """Show the open approval as soon as the person does not type."""
+        request = state.request
+        if request is None or self._deciding == request.request_id:
+            return
+        view = self.view(request)
+        if state.approval_mode == "paid" and not view.blocked and view.confirm_all is None:
+            self._by_mode(request, view)
+            return
+        panel = self._app.workspace.query_one(ApprovalPanel)
+        if self._shown == request.request_id and panel.is_open:
+            panel.show(view)
+            return
+        self._app.attention.wanted(view.card.title)
+        panel.guard.asked()
+        self._open_when_quiet()
+
+    def again(self) -> None:
+        """Draw the open approval anew: the spec or the mode changed."""
+        state = self._app.desk.state
+        if state.request is not None and not state.is_put_off:
+            self.ask(state)
+
+    def view(self, request: "ApprovalRequested") -> "ApprovalView":
+        """Return the request as it is shown now."""
+        from agent.tui.approval_cards import approval_view
+
+        state = self._app.desk.state
+        return approval_view(request, budget_usd=state.facts.budget_usd, blocked=self._blocked(state))
+
+    def decide(self, given: ApprovalGiven) -> None:
+        """Carry the person's decision out."""
+        desk = self._app.desk
+        request = desk.state.request
+        if request is None or request.request_id != given.request_id:
+            self._app.tell("That approval is not open any more.", "Answer the one that is shown.", is_error=True)
+            return
+        if given.decision == "deny":
+            self._deciding = request.request_id
+            desk.deny(request.request_id, given.reason, given.keys)
+            self._close()
+            return
+        if blocked := self._blocked(desk.state):
+            self._app.tell("Nothing was approved.", blocked, is_error=True)
+            return
+        self._grant(request, given.steps, given.keys)
+
+    def _grant(self, request: "ApprovalRequested", steps: tuple[str, ...], keys: str) -> None:
+        self._deciding = request.request_id
+        self._close()
+        self._app.run_worker(lambda: self._approve(request, steps, keys), thread=True, group="grants")
+
+    def _approve(self, request: "ApprovalRequested", steps: tuple[str, ...], keys: str) -> None:
+        try:
+            self._app.desk.approve(request, steps, keys)
+        except TailorError as error:
+            self._app.call_from_thread(self._refused, error.message, error.hint)
+
+    def _refused(self, message: str, hint: str) -> None:
+        self._deciding = ""
+        self._app.tell(message, hint, is_error=True)
+        self._app.desk.put_off(False)
+        self.again()
+
+    def _by_mode(self, request: "ApprovalRequested", view: "ApprovalView") -> None:
+        self._app.tell("Approved by your mode: paid steps only.", view.ceiling)
+        self._grant(request, view.steps_all, "mode: paid only")
+
+    def _close(self) -> None:
+        self._shown = ""
+        self._app.desk.put_off(True)
+
+    def _open_when_quiet(self) -> None:
+        if not self._is_waiting:
+            self._is_waiting = True
+            self._try_to_open()
+
+    def _try_to_open(self) -> None:
+        state = self._app.desk.state
+        panel = self._app.workspace.query_one(ApprovalPanel)
+        if state.request is None or state.is_put_off:
+            self._is_waiting = False
+            return
+        if not panel.guard.may_open(self._app.workspace.query_one(Prompt).typed_at):
+            self._app.set_timer(_POLL_S, self._try_to_open)
+            return
+        self._is_waiting = False
+        self._shown = state.request.request_id
+        self._app.workspace.add_class("-asking")
+        panel.show(self.view(state.request))
+        panel.focus()
+
+    def _blocked(self, state: AppState) -> str:
+        if state.approval_mode == "plan":
+            return "The mode is plan only: Shift+Tab changes it."
+        if state.spec_state == "invalid":
+            return "spec.yaml in the editor is not valid: mend it first (e)."
+        if state.spec_state == "conflict":
+            return "You and the agent edited the same lines of spec.yaml: decide which stay first (e)."
+        if state.spec_state == "unsaved":
+            return "Your edit of spec.yaml is not saved yet: wait a second, or open it (e)."
+        return ""
+
+
+def next_mode(mode: ApprovalMode) -> ApprovalMode:
+    """Return the mode after this one."""
+    return MODES[(MODES.index(mode) + 1) % len(MODES)]

@@ -1,0 +1,214 @@
+"""Which pane of the workspace is open: chat, a stage's pane, the spec. Panes are made when they are first opened."""
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from textual.widget import Widget
+from textual.widgets import ContentSwitcher
+
+from agent.tui.frame_views import STAGES
+from agent.tui.viewmodels.frame import StageName
+from agent.tui.widgets.frame import StageRail
+from agent.tui.widgets.prompt import Prompt
+from agent.tui.widgets.spec_pane import SpecPane
+
+if TYPE_CHECKING:
+    from agent.tui.screens.jump import Target
+    from agent.tui.screens.workspace import Workspace
+
+PaneName: TypeAlias = Literal["chat", "run", "results", "data", "play"]
+_STAGE_OF_PANE: dict[PaneName, StageName] = {
+    "chat": "interview",
+    "run": "train",
+    "results": "eval",
+    "data": "data",
+    "play": "play",
+}
+
+
+class Panes:
+    """The panes of one workspace."""
+
+    def __init__(self, screen: "Workspace") -> None:
+        self._screen = screen
+        self.opened: PaneName = "chat"
+        self.stage: StageName = "interview"
+        self.is_chosen = False
+        """Whether the person chose the open pane; what happens then opens no other."""
+
+    @property
+    def is_spec_open(self) -> bool:
+        """Whether the spec covers the body, which it does on a narrow screen alone."""
+        return self._screen.has_class("-spec")
+
+    def open(self, name: PaneName, *, by_itself: bool = False) -> None:
+        """Show a pane in the body; one that opens by itself does not take the place of a chosen one."""
+        if by_itself and (self.is_chosen or self.is_spec_open):
+            return
+        self.is_chosen = not by_itself and name != "chat"
+        self.opened = name
+        if name != self._pane_of_stage(self.stage):
+            self.stage = _STAGE_OF_PANE[name]
+        self._screen.remove_class("-spec")
+        self._screen.set_class(name == "play", "-playing")
+        switcher = self._screen.query_one(ContentSwitcher)
+        if name == "chat":
+            switcher.current = name
+            self._screen.query_one(Prompt).focus_input()
+        else:
+            self._show(switcher, name)
+        self._draw_rail()
+
+    def open_stage(self, stage: StageName) -> None:
+        """Show what belongs to a stage."""
+        self.stage = stage
+        name = self._pane_of_stage(stage)
+        if name == "run":
+            self.open_run(self._run_of_stage(stage))
+        else:
+            self.open(name)
+        if name != "chat":
+            self.focus()
+
+    def open_number(self, number: int) -> None:
+        """Show the stage of that number, from 1."""
+        self.open_stage(STAGES[number - 1][0])
+
+    def open_run(self, run_id: str | None, *, by_itself: bool = False) -> None:
+        """Show a run."""
+        self.open("run", by_itself=by_itself)
+        if self.opened == "run":
+            self._follow(run_id)
+
+    def open_spec(self, *, start: bool = False) -> None:
+        """Show the spec; with `start` the keys go into its text."""
+        self._screen.add_class("-spec")
+        spec = self._screen.query_one(SpecPane)
+        if start:
+            spec.start_editing()
+        else:
+            spec.focus()
+
+    def open_target(self, target: "Target | None") -> None:
+        """Go where a letter says."""
+        match target:
+            case None:
+                return
+            case "jobs":
+                self._screen.tailor.commands.carry_out("jobs")
+            case "spec":
+                self.open_spec(start=True)
+            case "chat" | "prompt":
+                self.open("chat")
+            case "run":
+                self.open_run(None)
+                self.focus()
+            case "results" | "data" | "play":
+                self.open(target)
+                self.focus()
+
+    def ask_models(self, prompt: str) -> None:
+        """Ask both models in the playground."""
+        from agent.tui.widgets.play_pane import PlayPane
+
+        self._screen.call_after_refresh(lambda: self._screen.query_one(PlayPane).ask(prompt))
+
+    def next(self) -> None:
+        """Go to the next pane: chat, spec, the stage that was open last."""
+        if self.is_in_spec():
+            self._screen.remove_class("-spec")
+            stage = self._screen.desk.state.facts.running or self.opened != "chat"
+            if stage and self.opened == "chat":
+                self.open_run(None)
+            self.focus()
+        elif self.opened != "chat":
+            self.open("chat")
+        else:
+            self.open_spec(start=True)
+
+    def step_back(self) -> bool:
+        """Close the topmost thing of the workspace; return whether there was one."""
+        if self.is_in_spec() or self.is_spec_open:
+            self._screen.remove_class("-spec")
+            self.focus()
+            return True
+        if self.opened != "chat":
+            self.open("chat")
+            return True
+        return False
+
+    def focus(self) -> None:
+        """Give the keys to the open pane."""
+        if self.opened == "chat":
+            self._screen.query_one(Prompt).focus_input()
+        elif panes := self._screen.query(f"#{self.opened}"):
+            panes.first().focus()
+
+    def is_in_spec(self) -> bool:
+        """Whether the spec has the keys."""
+        focused = self._screen.focused
+        return focused is not None and any(isinstance(node, SpecPane) for node in focused.ancestors_with_self)
+
+    def _show(self, switcher: ContentSwitcher, name: PaneName) -> None:
+        if not self._screen.query(f"#{name}"):
+            switcher.mount(self._make(name))
+        elif reload := getattr(self._screen.query_one(f"#{name}"), "reload", None):
+            reload()
+        switcher.current = name
+        self._screen.call_after_refresh(self.focus)
+
+    def _make(self, name: PaneName) -> Widget:
+        layout = self._screen.desk.layout
+        match name:
+            case "run":
+                from agent.tui.widgets.run_pane import RunPane
+
+                return RunPane(layout, id="run")
+            case "results":
+                from agent.tui.widgets.results_pane import ResultsPane
+
+                return ResultsPane(layout, id="results")
+            case "data":
+                from agent.tui.widgets.data_pane import DataPane
+
+                return DataPane(layout, id="data")
+            case _:
+                from agent.tui.widgets.play_pane import PlayPane
+
+                return PlayPane(layout, id="play")
+
+    def _follow(self, run_id: str | None) -> None:
+        from agent.tui.widgets.run_pane import RunPane
+
+        state = self._screen.desk.state
+        wanted = run_id or (state.facts.running[-1] if state.facts.running else None) or state.run
+        self._screen.query_one(RunPane).follow(wanted)
+
+    def _pane_of_stage(self, stage: StageName) -> PaneName:
+        facts = self._screen.desk.state.facts
+        match stage:
+            case "interview":
+                return "chat"
+            case "data":
+                return "data"
+            case "eval":
+                kinds = {
+                    run: kind for step, kind, _title, _state in facts.steps for name, run in facts.runs if name == step
+                }
+                is_measuring = any(kinds.get(run) in ("baseline", "evaluate") for run in facts.running)
+                return "run" if is_measuring else "results"
+            case "play":
+                return "play"
+            case "train" | "deploy":
+                return "run"
+
+    def _run_of_stage(self, stage: StageName) -> str | None:
+        facts = self._screen.desk.state.facts
+        kinds = {"train": ("train",), "eval": ("baseline", "evaluate"), "deploy": ("deploy",)}.get(stage, ())
+        steps = [step for step, kind, _title, _state in facts.steps if kind in kinds]
+        runs = [run for step, run in facts.runs if step in steps]
+        working = [run for run in runs if run in facts.running]
+        return (working or runs or [None])[-1]
+
+    def _draw_rail(self) -> None:
+        rail = self._screen.query_one(StageRail)
+        rail.open_stage(self.stage)

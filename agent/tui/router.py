@@ -1,0 +1,114 @@
+"""Turns changes of the state into calls of widgets; the only place that does. Reads no files, decides nothing."""
+
+from typing import TYPE_CHECKING
+
+from agent.tui.frame_views import header_view, stage_views, status_view
+from agent.tui.state import AppState
+from agent.tui.viewmodels.chat import ChatItem, Said
+from agent.tui.widgets.approval import ApprovalPanel
+from agent.tui.widgets.frame import HeaderLine, StageRail, StatusLine
+from agent.tui.widgets.prompt import Prompt
+from agent.tui.widgets.question_bar import QuestionBar
+from agent.tui.widgets.transcript import Transcript
+
+if TYPE_CHECKING:
+    from agent.tui.screens.workspace import Workspace
+
+
+class Router:
+    """Draws one workspace."""
+
+    def __init__(self, screen: "Workspace") -> None:
+        self._screen = screen
+        self._machine = ""
+
+    def draw(self, before: AppState, now: AppState) -> None:
+        """Draw what differs."""
+        if not self._screen.is_mounted:
+            return
+        self._chat(before, now)
+        if before.question != now.question:
+            self._screen.query_one(QuestionBar).show(now.question)
+            self._screen.query_one(Prompt).set_question(now.question)
+        if before.request is not now.request or before.is_put_off != now.is_put_off:
+            self._approval(now)
+        self._frame(now)
+        self._open_by_itself(before, now)
+
+    def draw_all(self, now: AppState) -> None:
+        """Draw everything anew, after a start."""
+        transcript = self._screen.query_one(Transcript)
+        transcript.show(now.items)
+        self._screen.query_one(QuestionBar).show(now.question)
+        self._screen.query_one(Prompt).set_question(now.question)
+        self._approval(now)
+        self._frame(now)
+
+    def set_machine(self, machine: str) -> None:
+        """Name the machine in the header."""
+        self._machine = machine
+        self._frame(self._screen.desk.state)
+
+    def give_back_last_words(self) -> None:
+        """Put what the person sent last into the empty prompt again."""
+        prompt = self._screen.query_one(Prompt)
+        last = next(
+            (i for i in reversed(self._screen.desk.state.items) if isinstance(i, Said) and i.by == "user"), None
+        )
+        if last is not None and not prompt.text:
+            prompt.set_text(last.text)
+
+    def _chat(self, before: AppState, now: AppState) -> None:
+        transcript = self._screen.query_one(Transcript)
+        changed = _changed(before.items, now.items)
+        if before.live and now.live.startswith(before.live):
+            for item in changed:
+                transcript.put(item)
+            if written := now.live[len(before.live) :]:
+                transcript.stream(written)
+            return
+        is_open = bool(before.live)
+        for item in changed:
+            if is_open and isinstance(item, Said) and item.by == "agent":
+                transcript.settle(item)
+                is_open = False
+            else:
+                transcript.put(item)
+        if is_open:
+            transcript.drop_stream()
+        if now.live:
+            transcript.stream(now.live)
+
+    def _approval(self, now: AppState) -> None:
+        panel = self._screen.query_one(ApprovalPanel)
+        if now.request is None:
+            was_asking = self._screen.has_class("-asking")
+            panel.hide()
+            self._screen.remove_class("-asking")
+            if was_asking:
+                self._screen.panes.focus()
+        elif now.is_put_off:
+            panel.fold()
+            self._screen.remove_class("-asking")
+            self._screen.panes.focus()
+        else:
+            self._screen.tailor.deciding.ask(now)
+
+    def _frame(self, now: AppState) -> None:
+        wanted = self._screen.desk.wanted
+        header = header_view(now, wanted.project_dir.resolve().name, wanted.thread, self._machine)
+        self._screen.query_one(HeaderLine).show(header)
+        self._screen.query_one(StageRail).show(stage_views(now))
+        self._screen.query_one(StatusLine).show(status_view(now))
+
+    def _open_by_itself(self, before: AppState, now: AppState) -> None:
+        panes = self._screen.panes
+        if now.is_running and now.run != before.run and now.run is not None:
+            panes.open_run(now.run, by_itself=True)
+        if before.is_working and not now.is_working and panes.opened == "run" and not panes.is_chosen:
+            panes.open("chat", by_itself=True)
+
+
+def _changed(before: tuple[ChatItem, ...], now: tuple[ChatItem, ...]) -> list[ChatItem]:
+    """Return the items that are new or other than they were, in order."""
+    return [item for index, item in enumerate(now) if index >= len(before) or before[index] is not item]

@@ -1,0 +1,161 @@
+"""The one screen of a project: header, stages, chat or a stage's pane, the spec beside it, prompt, status, keys.
+
+Lays out and passes messages on. What is drawn follows from the state (`router`), what keys do is in `workspace_keys`.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.widgets import ContentSwitcher
+
+from agent.tui import messages
+from agent.tui.desk import Desk
+from agent.tui.frame_views import header_view, stage_views, status_view
+from agent.tui.keys import KeyBar, bar_entries, bindings_for
+from agent.tui.panes import Panes
+from agent.tui.router import Router
+from agent.tui.screens.workspace_keys import ChatKeys, LookKeys, TalkKeys
+from agent.tui.widgets.approval import ApprovalPanel
+from agent.tui.widgets.frame import HeaderLine, StageRail, StatusLine
+from agent.tui.widgets.prompt import Prompt
+from agent.tui.widgets.question_bar import QuestionBar
+from agent.tui.widgets.spec_pane import SpecPane
+from agent.tui.widgets.transcript import Transcript
+
+if TYPE_CHECKING:
+    from agent.tui.app import TailorApp
+
+WIDE = 110
+
+
+class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
+    """The screen of one project.
+
+    Args:
+        desk: state and deeds.
+        keymap: the person's own keys by binding id, for the key bar.
+    """
+
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (WIDE, "-wide")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for("workspace"), *bindings_for("stages")]
+    DEFAULT_CSS = """
+    Workspace {
+        layout: vertical;
+        #body { height: 1fr; }
+        #left { width: 1fr; height: 100%; }
+        #stage { height: 1fr; }
+        #spec { width: 44%; max-width: 64; height: 100%; border-left: vkey $panel; }
+        &.-narrow #spec { display: none; width: 1fr; max-width: 100%; border-left: none; }
+        &.-narrow.-spec #spec { display: block; }
+        &.-narrow.-spec #left { display: none; }
+        &.-asking #question, &.-asking #prompt { display: none; }
+        &.-narrow.-asking #stage { display: none; }
+        &.-playing #question, &.-playing #prompt { display: none; }
+    }
+    """
+
+    def __init__(self, desk: Desk, keymap: dict[str, str] | None = None) -> None:
+        super().__init__()
+        self.desk = desk
+        self.keymap = keymap or {}
+        self.panes = Panes(self)
+        self.router = Router(self)
+
+    def compose(self) -> ComposeResult:
+        state = self.desk.state
+        project = Path(self.desk.wanted.project_dir).resolve().name
+        yield HeaderLine(header_view(state, project, self.desk.wanted.thread, ""), id="header")
+        yield StageRail(stage_views(state), id="rail")
+        with Horizontal(id="body"):
+            with Vertical(id="left"):
+                with ContentSwitcher(id="stage", initial="chat"):
+                    yield Transcript(id="chat")
+                yield ApprovalPanel(id="approval")
+                yield QuestionBar(id="question")
+                yield Prompt(self.desk.wanted.project_dir, id="prompt")
+            yield SpecPane(self.desk.layout, id="spec")
+        yield StatusLine(status_view(state), id="status")
+        yield KeyBar(bar_entries(is_wide=False, keymap=self.keymap), id="keys")
+
+    def on_mount(self) -> None:
+        """Take keys from the first frame on."""
+        self.query_one(Prompt).focus_input()
+
+    def on_screen_resume(self) -> None:
+        """A screen on top was closed: the prompt takes the keys again unless something else has them."""
+        if self.focused is None:
+            self.query_one(Prompt).focus_input()
+
+    def on_resize(self) -> None:
+        """Show as many keys as fit."""
+        self.query_one(KeyBar).set_entries(bar_entries(is_wide=self.size.width >= WIDE, keymap=self.keymap))
+
+    @property
+    def tailor(self) -> "TailorApp":
+        """The app, for what reaches beyond this screen."""
+        from agent.tui.app import TailorApp
+
+        app = self.app
+        if not isinstance(app, TailorApp):
+            raise TypeError("the workspace belongs to TailorApp")
+        return app
+
+    @on(messages.Submitted)
+    def _submitted(self, message: messages.Submitted) -> None:
+        state = self.desk.state
+        text = message.text.strip()
+        if text.startswith("/"):
+            name, _, argument = text[1:].partition(" ")
+            self.post_message(messages.CommandGiven(name, argument.strip()))
+            return
+        if not text and state.question is None:
+            return
+        self.panes.open("chat")
+        self.desk.say(text)
+        self.query_one(Transcript).follow()
+
+    @on(messages.CommandGiven)
+    def _command(self, message: messages.CommandGiven) -> None:
+        self.tailor.commands.carry_out(message.name, message.argument)
+
+    @on(messages.StageChosen)
+    def _stage_chosen(self, message: messages.StageChosen) -> None:
+        self.panes.open_stage(message.stage)
+
+    @on(messages.RunOpened)
+    def _run_opened(self, message: messages.RunOpened) -> None:
+        self.panes.open_run(message.run_id)
+
+    @on(messages.ApprovalGiven)
+    def _approval_given(self, message: messages.ApprovalGiven) -> None:
+        self.tailor.deciding.decide(message)
+
+    @on(messages.ApprovalPutOff)
+    def _put_off(self) -> None:
+        self.desk.put_off(True)
+
+    @on(messages.SpecEditWanted)
+    def _edit_first(self) -> None:
+        self.desk.put_off(True)
+        self.panes.open_spec(start=True)
+
+    @on(messages.SpecStateChanged)
+    def _spec_changed(self, message: messages.SpecStateChanged) -> None:
+        self.desk.spec_is(message.state)
+
+    @on(messages.UndoWanted)
+    def _undo(self) -> None:
+        self.tailor.commands.carry_out("undo")
+
+    @on(messages.StopRunWanted)
+    def _stop_run(self, message: messages.StopRunWanted) -> None:
+        self.tailor.commands.carry_out("stop", message.run_id)
+
+    @on(messages.Failed)
+    def _failed(self, message: messages.Failed) -> None:
+        self.tailor.tell(message.message, message.hint, is_error=True)
