@@ -70,7 +70,9 @@ def run_interface(
     def tailor_app(folder: Path) -> Interface:
         from agent.tui.app import TailorApp
 
-        return TailorApp(folder, thread=thread, brain=brain, first_words=first_words)
+        app = TailorApp(folder, thread=thread, brain=brain, first_words=first_words)
+        app.resume_words = resume_command(folder, thread)
+        return app
 
     saved = SavedTerminal.of(1)
     reading, writing = os.pipe()
