@@ -2,12 +2,15 @@
 
 import difflib
 from collections.abc import Collection
+from typing import Literal
 
 from agent.events import PlanReady, StepCard, ValueCard
 from specs.plan import Plan, Step
 from tools.escape import one_line, visible
 
 _NEEDS_GRANT = frozenset({"spend", "execute"})
+# more than a spec or a plan can hold
+_WHOLE = 100_000_000
 
 
 def needs_approval(step: Step) -> bool:
@@ -15,24 +18,31 @@ def needs_approval(step: Step) -> bool:
     return step.effect in _NEEDS_GRANT
 
 
-def step_card(plan_hash: str, step: Step) -> StepCard:
-    """Return the card of one step; outside text in it is escaped."""
+def step_card(plan_hash: str, step: Step, *, whole: bool = False) -> StepCard:
+    """Return the card of one step; outside text in it is escaped, and cut unless it is wanted whole."""
+    limit = _WHOLE if whole else 120
     return StepCard(
         id=step.id,
-        title=one_line(step.title),
+        title=one_line(step.title, limit),
         effect=step.effect,
-        risk="spends money" if step.effect == "spend" or step.estimate.cost_usd > 0 else "low, reversible",
+        risk=_risk(step),
         digest=step.digest(plan_hash),
         estimate=step.estimate,
-        reads=tuple(one_line(path) for path in step.reads),
-        writes=tuple(one_line(path) for path in step.writes),
-        undo=one_line(step.undo, 200),
+        reads=tuple(one_line(path, limit) for path in step.reads),
+        writes=tuple(one_line(path, limit) for path in step.writes),
+        undo=one_line(step.undo, max(limit, 200)),
         values=tuple(
-            ValueCard(name=value.name, value=_shown(value.value), reason=one_line(value.reason, 500))
+            ValueCard(name=value.name, value=_shown(value.value, limit), reason=one_line(value.reason, max(limit, 500)))
             for value in step.values
         ),
         needs_approval=needs_approval(step),
     )
+
+
+def _risk(step: Step) -> Literal["low, reversible", "spends money", "cannot be undone"]:
+    if not step.undo.strip():
+        return "cannot be undone"
+    return "spends money" if step.effect == "spend" or step.estimate.cost_usd > 0 else "low, reversible"
 
 
 def with_groundwork(plan: Plan, chosen: Collection[str]) -> list[str]:
@@ -44,16 +54,16 @@ def with_groundwork(plan: Plan, chosen: Collection[str]) -> list[str]:
     return [step.id for step in plan.steps if step.id in wanted]
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, limit: int) -> str:
     if value is None:
         return "-"
-    return f"{value:g}" if isinstance(value, float) else one_line(str(value))
+    return f"{value:g}" if isinstance(value, float) else one_line(str(value), limit)
 
 
-def plan_cards(plan: Plan, only: frozenset[str] | None = None) -> tuple[StepCard, ...]:
-    """Return the cards of the plan's steps in order; `only` keeps the steps of these ids."""
+def plan_cards(plan: Plan, only: frozenset[str] | None = None, *, whole: bool = False) -> tuple[StepCard, ...]:
+    """Return the cards of the plan's steps in order; `only` keeps the steps of these ids, `whole` cuts nothing."""
     plan_hash = plan.hash
-    return tuple(step_card(plan_hash, step) for step in plan.steps if only is None or step.id in only)
+    return tuple(step_card(plan_hash, step, whole=whole) for step in plan.steps if only is None or step.id in only)
 
 
 def plan_ready(plan: Plan) -> PlanReady:
