@@ -9,7 +9,8 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 .PHONY: install demo test test-fast check fmt clean help
 
 help:
-	@echo "make demo   the whole road on an example: questions, spec, plan, training, results, served model"
+	@echo "make demo   the whole road on an example: questions, spec, plan, training, results, served model;"
+	@echo "            on a terminal you give the answers, elsewhere a file does"
 	@echo "make test   all tests"
 	@echo "make check  format, lint, types, import contracts, dead code, budgets"
 	@echo "make fmt    format the code"
@@ -26,8 +27,12 @@ demo: $(READY)
 	@test ! -d demo-project/.tailor || $(BIN)/tailor -C demo-project teardown --all
 	@rm -rf demo-project
 	@$(BIN)/python -m tools.demo demo-project
-	@$(BIN)/tailor -C demo-project chat --answers demo-project/answers.txt
-	@echo "The server stops by itself; to stop it now: $(BIN)/tailor -C demo-project teardown --all"
+	@if [ -t 0 ] && [ -t 1 ]; then \
+		mkdir -m 700 demo-project/.tailor && $(BIN)/tailor -C demo-project; \
+	else \
+		$(BIN)/tailor -C demo-project chat --answers demo-project/answers.txt; \
+	fi
+	@echo "A server stops by itself; to stop it now: $(BIN)/tailor -C demo-project teardown --all"
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile

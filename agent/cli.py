@@ -10,7 +10,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import cast
 
@@ -29,10 +28,10 @@ exit codes: 0 done, 1 failed, 2 usage, spec or data, 3 backend or credentials, 4
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the `tailor` command and return its exit code."""
     os.umask(0o077)
-    given = list(sys.argv[1:] if argv is None else argv)
-    arguments = _parser().parse_args(given)
-    if arguments.command is None:
-        arguments = _parser().parse_args([*given, "chat"])
+    parser = _parser()
+    arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
+    if arguments.command is not None and (flag := _misplaced(arguments)):
+        parser.error(f"{flag} before a command has no meaning; `tailor chat` takes flags of its own after it")
     try:
         check_roots()
         return int(arguments.handler(arguments))
@@ -53,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _unexpected(error: Exception, log: Path) -> int:
-    from agent.toolset import redact
+    from tools.secrets import redact
 
     _say(f"Something went wrong inside Tailor ({type(error).__name__}). Nothing that was recorded is lost.")
     # a traceback names lines of code, no values; the error's own words may hold a key
@@ -87,22 +86,37 @@ def entry() -> None:
     sys.exit(main())
 
 
-def _version() -> str:
-    try:
-        return version("model-tailor")
-    except PackageNotFoundError:
-        return "(not installed)"
+class _Version(argparse.Action):
+    """Prints the version, which is looked up only then: it costs more than all the rest of the parser."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            number = version("model-tailor")
+        except PackageNotFoundError:
+            number = "(not installed)"
+        sys.stdout.write(f"tailor {number}\n")
+        parser.exit()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tailor",
-        description="Customize a language model: talk it through, approve each step, train, evaluate and serve it.",
+        description="Customize a language model: talk it through, approve each step, train, evaluate and serve it.\n"
+        "Without a command, the conversation is opened on the full screen of the terminal.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"tailor {_version()}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     parser.add_argument("-C", "--project", default=".", metavar="DIR", help="the project's folder (here)")
+    _add_conversation_flags(parser)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     _add_conversation(commands)
     _add_spec(commands)
@@ -133,11 +147,65 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
 
 
+def _add_conversation_flags(parser: argparse.ArgumentParser) -> None:
+    """Add what opens a conversation without a command. The names differ from those of `chat`, whose defaults win."""
+    talk = parser.add_argument_group("without a command")
+    talk.add_argument("-p", "--prompt", dest="first_words", metavar="TEXT", help="say TEXT first")
+    talk.add_argument(
+        "--brain", dest="talk_brain", metavar="BRAIN", help="guide, bedrock:MODEL[@REGION] or openai:MODEL[@URL]"
+    )
+    talk.add_argument("--thread", dest="talk_thread", metavar="NAME", help="which conversation of the project (main)")
+    talk.add_argument(
+        "--continue", dest="is_continued", action="store_true", help="take the conversation up again, as happens anyway"
+    )
+    talk.add_argument("--plain", dest="is_plain", action="store_true", help="line by line, without the full screen")
+    parser.set_defaults(handler=_converse)
+
+
+_FLAGS = {
+    "first_words": "--prompt",
+    "talk_brain": "--brain",
+    "talk_thread": "--thread",
+    "is_continued": "--continue",
+    "is_plain": "--plain",
+}
+
+
+def _misplaced(arguments: argparse.Namespace) -> str:
+    """Return the flag of a conversation that was given although another command was, empty when none was."""
+    return next((flag for name, flag in _FLAGS.items() if getattr(arguments, name)), "")
+
+
+def _converse(arguments: argparse.Namespace) -> int:
+    thread: str = arguments.talk_thread or "main"
+    if not arguments.is_plain and _has_screen():
+        from agent.tui.launch import run_interface
+
+        return run_interface(
+            Path(arguments.project), thread=thread, brain=arguments.talk_brain, first_words=arguments.first_words
+        )
+    chat = argparse.Namespace(
+        project=arguments.project,
+        answers=None,
+        prompt=arguments.first_words,
+        json=False,
+        brain=arguments.talk_brain,
+        thread=thread,
+    )
+    return _handler("chat")(chat)
+
+
+def _has_screen() -> bool:
+    """Whether a full screen can be drawn: a terminal at both ends that can move its cursor."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb", "unknown")
+
+
 def _add_conversation(commands: "_Commands[argparse.ArgumentParser]") -> None:
     chat = _command(commands, "chat", "talk a customization through, in the plain terminal")
     chat.add_argument("--answers", type=Path, metavar="FILE", help="take the answers from FILE, one a line, # comments")
     chat.add_argument("-p", "--prompt", metavar="TEXT", help="say TEXT first")
     chat.add_argument("--brain", metavar="BRAIN", help="guide, bedrock:MODEL[@REGION] or openai:MODEL[@URL]")
+    chat.add_argument("--thread", default="main", metavar="NAME", help="which conversation of the project (main)")
     _add_json(chat)
     init = _command(commands, "init", "make an empty project with a spec to fill in")
     init.add_argument("directory", type=Path, metavar="DIR")

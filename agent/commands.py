@@ -55,6 +55,7 @@ def _chat(arguments: argparse.Namespace) -> int:
         prompt=arguments.prompt,
         json_mode=arguments.json,
         brain=arguments.brain,
+        thread=arguments.thread,
     )
 
 

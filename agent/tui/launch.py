@@ -157,7 +157,11 @@ def _draw(project_dir: Path, thread: str, app_factory: AppFactory) -> int:
 def is_without_project(folder: Path) -> bool:
     """Whether a folder holds neither a spec nor anything of Tailor."""
     layout = ProjectLayout(folder)
-    return not (layout.spec_path.exists() or layout.state_dir.exists())
+    try:
+        return not (layout.spec_path.exists() or layout.state_dir.exists())
+    except OSError:
+        # the first screen says that it cannot be read
+        return True
 
 
 def _log_path(folder: Path) -> Path:

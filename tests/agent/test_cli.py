@@ -73,11 +73,67 @@ def test_every_command_of_the_parser_is_done_by_something(capsys: pytest.Capture
     assert "130 interrupted" in " ".join(shown.split())
 
 
-def test_no_command_means_chat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_no_command_means_plain_chat_when_there_is_no_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     called = []
-    monkeypatch.setitem(commands.COMMANDS, "chat", lambda arguments: called.append(arguments.brain) or 7)
+    monkeypatch.setitem(commands.COMMANDS, "chat", lambda arguments: called.append(vars(arguments)) or 7)
     assert main([]) == 7
-    assert called == [None]
+    assert main(["-C", str(tmp_path), "--continue", "--thread", "two", "--brain", "guide", "-p", "Hello"]) == 7
+    wanted = {"answers": None, "json": False}
+    assert called == [
+        {**wanted, "project": ".", "prompt": None, "brain": None, "thread": "main"},
+        {**wanted, "project": str(tmp_path), "prompt": "Hello", "brain": "guide", "thread": "two"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "term", "is_terminal", "opened"),
+    [
+        ([], "xterm-256color", True, True),
+        ([], "xterm-256color", False, False),
+        ([], "dumb", True, False),
+        ([], "", True, False),
+        (["--plain"], "xterm-256color", True, False),
+        (["chat"], "xterm-256color", True, False),
+    ],
+)
+def test_no_command_opens_the_screen_when_there_is_a_terminal(
+    flags: list[str], term: str, is_terminal: bool, opened: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    calls = []
+    monkeypatch.setattr("agent.tui.launch.run_interface", lambda *given, **flags: calls.append((given, flags)) or 0)
+    monkeypatch.setitem(commands.COMMANDS, "chat", lambda _: 0)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: is_terminal, raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal, raising=False)
+    monkeypatch.setenv("TERM", term)
+    assert main(["-C", str(tmp_path), *flags]) == 0
+    wanted = ((tmp_path,), {"thread": "main", "brain": None, "first_words": None})
+    assert calls == ([wanted] if opened else [])
+
+
+@pytest.mark.parametrize("flags", [["--brain", "guide"], ["-p", "x"], ["--thread", "x"], ["--plain"], ["--continue"]])
+def test_flags_of_the_conversation_are_refused_before_a_command(flags: list[str], capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as caught:
+        main([*flags, "runs"])
+    assert caught.value.code == 2
+    assert "before a command has no meaning" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--version", "--help"])
+def test_version_and_help_load_nothing_heavy(flag: str):
+    code = """
+import sys, time
+from agent.cli import main
+try:
+    main([sys.argv[1]])
+except SystemExit:
+    pass
+heavy = {"textual", "rich", "langgraph", "langchain_core", "boto3", "mlflow", "torch", "numpy", "pydantic", "asyncio"}
+print("LOADED", sorted(heavy & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, flag], capture_output=True, text=True, env=environment(), timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "LOADED []", done.stderr
 
 
 def test_error_becomes_sentences_on_stderr_and_its_exit_code(
