@@ -94,6 +94,17 @@ KEYS: tuple[KeyAction, ...] = (
     ),
 )  # fmt: skip
 
+INPUT_KEYS: tuple[tuple[str, str], ...] = (
+    ("Enter", "Send; takes the default of an open question when nothing is written"),
+    ("^j", "New line; also \\ and Enter, and Shift+Enter where the terminal can"),
+    ("↑ ↓", "Options of an open question; else what you sent before"),
+    ("1–9", "Take an option of the open question, with empty input"),
+    ("/ @", "Commands; files, runs, datasets and keys of the spec"),
+    ("Tab", "Complete what the list marks"),
+    ("^_ ^y", "Undo and redo what was written"),
+)
+"""Keys of the prompt itself, which cannot be changed, for the help."""
+
 
 def bindings_for(context: Context) -> list[Binding]:
     """Return the bindings of a context, with ids, so that the app's keymap can change them."""

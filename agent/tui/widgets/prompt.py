@@ -1,7 +1,7 @@
 """The prompt: where the person answers, asks and gives commands. It decides what a key does while it has focus."""
 
 import time
-from typing import Self
+from pathlib import Path
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -40,22 +40,21 @@ class Prompt(Vertical):
 
     def __init__(
         self,
-        history: PromptHistory | None = None,
-        source: CompletionSource | None = None,
+        project_dir: Path | str | None = None,
         *,
         question_settles_s: float = 0.3,
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
-        self._history = history or PromptHistory(None)
-        self._source = source
+        folder = Path(project_dir) if project_dir is not None else None
+        self._history = PromptHistory(folder / ".tailor" / "history.jsonl" if folder else None)
         self._settles_s = question_settles_s
         self._answered = ""
         self._pastes = Pastes()
         self._recall = Recall(self._history)
         self._area = PromptArea(PLACEHOLDER, self._pastes)
         self._bar = QuestionBar()
-        self._list = CompletionList(source)
+        self._list = CompletionList(CompletionSource(folder) if folder else None)
         acts = PromptActs(self._send, self._answer, self.set_text, self._help)
         self._keys = PromptKeys(self._area, self._bar, self._list, self._recall, acts)
         self._area.before_key = self._keys.take
@@ -70,6 +69,11 @@ class Prompt(Vertical):
     def on_mount(self) -> None:
         """Read the history, beside everything else."""
         self.run_worker(self._history.load, thread=True)
+
+    @property
+    def history(self) -> PromptHistory:
+        """What was sent before."""
+        return self._history
 
     @property
     def typed_at(self) -> float:
@@ -107,17 +111,16 @@ class Prompt(Vertical):
         self._answered = ""
         if asked is not None and (self._bar.asked is None or self._bar.asked.key != asked.key):
             self._keys.settled_at = time.monotonic() + self._settles_s
-        self._bar.ask(asked)
+        self._bar.show(asked)
         self.set_class(asked is not None, "-asking")
 
     def set_enabled_hint(self, hint: str) -> None:
         """Show `hint` in the empty field; empty shows the usual words."""
         self._area.placeholder = Content(hint or PLACEHOLDER)
 
-    def focus(self, scroll_visible: bool = True) -> Self:
+    def focus_input(self) -> None:
         """Give the field the focus."""
-        self._area.focus(scroll_visible)
-        return self
+        self._area.focus()
 
     def _send(self, raw: str) -> None:
         text = self._pastes.expand(raw).strip("\n").rstrip()
@@ -135,7 +138,7 @@ class Prompt(Vertical):
     def _answer(self, text: str) -> None:
         if self._bar.asked is not None:
             self._answered = self._bar.asked.key
-            self._bar.ask(None)
+            self._bar.show(None)
             self.remove_class("-asking")
         self.post_message(Submitted(text))
 
@@ -156,10 +159,10 @@ class Prompt(Vertical):
         event.stop()
         if not self._area.text:
             self._answer(event.text)
-        self.focus()
+        self.focus_input()
 
     def on_completion_list_clicked(self, event: CompletionList.Clicked) -> None:
         """Put in the entry that was clicked."""
         event.stop()
         self._keys.complete()
-        self.focus()
+        self.focus_input()

@@ -51,7 +51,7 @@ class QuestionBar(Widget):
             return self._asked.options[self._marked]
         return "" if self._asked.default is not None else None
 
-    def ask(self, asked: Asked | None) -> None:
+    def show(self, asked: Asked | None) -> None:
         """Show a question, or none."""
         self._asked = asked
         self.set_class(asked is not None, "-open")
