@@ -28,6 +28,10 @@ class ProjectLayout:
         return self.state_dir / "audit.jsonl"
 
     @property
+    def votes_path(self) -> Path:
+        return self.state_dir / "votes.jsonl"
+
+    @property
     def threads_path(self) -> Path:
         return self.state_dir / "threads.db"
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from specs.plan import Plan
     from tools.data.inspect import FileProfile
     from tools.doctor import Finding
+    from tools.evaluation.rows import MeasuredRow, RowFilter
     from tools.events import ExecutorEvent
     from tools.ledger import Ledger
     from tools.runs import RunInfo
@@ -182,11 +183,12 @@ class Tailor:
 
         return stop_run(self.layout, run)
 
-    def results(self, of: str | None = None) -> "JsonDict":
+    def results(self, of: str | None = None, *, num_rows: int = 12) -> "JsonDict":
         """Return what was measured: checks, verdict, rows side by side, server. JSON values.
 
         Args:
             of: hash of a plan, or id of one of its runs; the latest plan when left out.
+            num_rows: how many rows side by side; `rows` gives all of them.
 
         Raises:
             UsageError: nothing was measured yet, or there is no such plan or run.
@@ -194,7 +196,24 @@ class Tailor:
         from tools.status import plan_results
 
         with self._ledger() as ledger:
-            return plan_results(self.layout, ledger, of)
+            return plan_results(self.layout, ledger, of, num_rows=num_rows)
+
+    def rows(
+        self, of: str | None = None, *, outcome: "RowFilter" = "all", contains: str = ""
+    ) -> "Iterator[MeasuredRow]":
+        """Yield the measured test rows with every answer, texts whole and unescaped, in the order of the test file.
+
+        Args:
+            of: hash of a plan, or id of one of its runs; the latest plan when left out.
+            outcome: all, worse, better, same, or wrong (by both models).
+            contains: text that a row must hold, in any case of letters.
+
+        Raises:
+            UsageError: nothing was measured yet, or the outcome needs a custom model and there is none.
+        """
+        from tools.evaluation.rows import open_rows
+
+        yield from open_rows(self.layout, of).every(outcome, contains)
 
     def play(self, prompt: str, models: Sequence[str] = ()) -> "JsonDict":
         """Ask the served models, base and custom when left out, one prompt; return each answer with tokens and seconds.

@@ -85,45 +85,44 @@ def data_files(root: Path) -> list[str]:
     return found[:_MAX_DATA_FILES]
 
 
-def plan_results(layout: ProjectLayout, ledger: Ledger, of: str | None) -> JsonDict:
+def plan_results(
+    layout: ProjectLayout, ledger: Ledger, of: str | None, *, num_rows: int = _SIDE_BY_SIDE_ROWS
+) -> JsonDict:
     """Return what was measured for a plan: checks, verdict, report, rows side by side, model and server.
 
     Args:
         layout: the project.
         ledger: its ledger.
         of: hash of a plan or id of one of its runs; None = the latest plan.
+        num_rows: how many rows side by side; with 0 no row is read.
 
     Raises:
         UsageError: nothing was measured yet, or there is no such plan or run.
         ToolError: a result in the ledger is not the one that was measured.
     """
-    from tools.audit import changed_results
-
     plan = _find_plan(layout, ledger, of)
     records = {record.step: record for record in ledger.steps(plan.hash)}
-    if changed := changed_results(layout.audit_path, records.values()):
-        raise ToolError(
-            f"The recorded result of step {changed[0].step} is not the one that was measured.",
-            "Measure anew: tailor run --again",
-        )
-    measured = _succeeded(records, "evaluate") or _succeeded(records, "baseline")
-    if measured is None or measured.result is None:
-        raise UsageError(
-            f"Nothing was measured yet for the plan of {plan.name}.", "Run it: `tailor run` asks before each step."
-        )
-    report = _report(Path(measured.result["evaluation"]))
+    measured = _measurement(layout, plan, records)
+    report = _report(Path(measured["evaluation"]))
     return {
         "plan": plan.hash,
         "name": plan.name,
         "steps": step_states(layout, ledger, plan),
-        "checks": measured.result["checks"],
-        "verdict": measured.result["verdict"],
+        "checks": measured["checks"],
+        "verdict": measured["verdict"],
         "report": report.model_dump(mode="json"),
-        "side_by_side": _side_by_side(report),
+        "side_by_side": _side_by_side(report, num_rows),
         "health": _value(records, "train", "health", []),
         "model": report.custom.model if report.custom else None,
         "endpoint": _value(records, "deploy", "url", None) if _is_served(layout, records) else None,
     }
+
+
+def plan_report(layout: ProjectLayout, ledger: Ledger, of: str | None = None) -> "EvaluationReport":
+    """Return the evaluation of a plan, or its baseline while there is no evaluation. Raises as `plan_results`."""
+    plan = _find_plan(layout, ledger, of)
+    records = {record.step: record for record in ledger.steps(plan.hash)}
+    return _report(Path(_measurement(layout, plan, records)["evaluation"]))
 
 
 def data_quality(layout: ProjectLayout, wanted: str | None = None) -> DatasetQuality:
@@ -225,6 +224,22 @@ def _value(records: dict[str, StepRecord], step: str, name: str, default: Any) -
     return default if record is None or record.result is None else record.result.get(name, default)
 
 
+def _measurement(layout: ProjectLayout, plan: Plan, records: dict[str, StepRecord]) -> JsonDict:
+    from tools.audit import changed_results
+
+    if changed := changed_results(layout.audit_path, records.values()):
+        raise ToolError(
+            f"The recorded result of step {changed[0].step} is not the one that was measured.",
+            "Measure anew: tailor run --again",
+        )
+    measured = _succeeded(records, "evaluate") or _succeeded(records, "baseline")
+    if measured is None or measured.result is None:
+        raise UsageError(
+            f"Nothing was measured yet for the plan of {plan.name}.", "Run it: `tailor run` asks before each step."
+        )
+    return measured.result
+
+
 def _report(path: Path) -> "EvaluationReport":
     from tools.evaluation.report import EvaluationReport
 
@@ -238,9 +253,9 @@ def _report(path: Path) -> "EvaluationReport":
         ) from error
 
 
-def _side_by_side(report: "EvaluationReport") -> list[JsonDict]:
+def _side_by_side(report: "EvaluationReport", num_rows: int) -> list[JsonDict]:
     from tools.evaluation.side_by_side import side_by_side
 
-    if report.custom is None:
+    if report.custom is None or num_rows == 0:
         return []
-    return [row.model_dump(mode="json") for row in side_by_side(report, _SIDE_BY_SIDE_ROWS)]
+    return [row.model_dump(mode="json") for row in side_by_side(report, num_rows)]

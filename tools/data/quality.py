@@ -226,8 +226,8 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def quality_report_text(quality: QualityReport) -> str:
-    """Return the report for people, at most 80 columns wide."""
+def quality_facts(quality: QualityReport) -> list[tuple[str, str]]:
+    """Return the figures of the report for people, each with its label; an empty label goes on with the one before."""
     splits, lengths = quality.splits, quality.lengths
     facts = [
         ("Rows", f"{splits.train:,} train, {splits.validation:,} validation, {splits.test:,} test"),
@@ -245,7 +245,12 @@ def quality_report_text(quality: QualityReport) -> str:
         facts.append(("Labels", f"{labels.num_labels:,}; {balance}"))
     private = ", ".join(f"{finding.kind} in {counted(finding.num_rows, 'row')}" for finding in quality.private)
     facts.append(("Private data", private or f"not found by {NUM_PATTERNS} patterns (names are not looked for)"))
-    lines = [line for label, text in facts for line in _wrapped(f"{label:<13}", text, " " * 13)]
+    return facts
+
+
+def quality_report_text(quality: QualityReport) -> str:
+    """Return the report for people, at most 80 columns wide."""
+    lines = [line for label, text in quality_facts(quality) for line in _wrapped(f"{label:<13}", text, " " * 13)]
     lines += [line for notice in quality.notices for line in _wrapped("note: ", notice, "  ")]
     lines += [line for warning in quality.warnings for line in _wrapped("warning: ", warning, "  ")]
     lines += [

@@ -22,6 +22,19 @@ _GONE_HINT = "See `tailor runs`; deploy the model again with `tailor run --appro
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """How an answer is chosen."""
+
+    temperature: float = 0.0
+    """0 = the most likely token, always; the server takes up to 2."""
+    seed: int | None = None
+    """The same seed and temperature give the same answer; None = another one each time. No effect at temperature 0."""
+
+
+GREEDY = Sampling()
+
+
+@dataclass(frozen=True)
 class Answer:
     """What one model said."""
 
@@ -80,21 +93,25 @@ class ChatServer:
                 answer: Answer = end.value
                 return answer
 
-    def stream(self, model: str, messages: Sequence[Message], max_tokens: int) -> Generator[str, None, Answer]:
-        """Yield the model's greedy answer as it comes and return it with its figures.
+    def stream(
+        self, model: str, messages: Sequence[Message], max_tokens: int, sampling: Sampling = GREEDY
+    ) -> Generator[str, None, Answer]:
+        """Yield the model's answer as it comes and return it with its figures.
 
         Raises:
             UsageError: the server does not have the model, or the prompt is too long for it.
             BackendError: the server is gone, busy or refuses the key.
         """
-        body = {
+        body: dict[str, Any] = {
             "model": model,
             "messages": [message.model_dump() for message in messages],
             "max_tokens": max_tokens,
-            "temperature": 0,
+            "temperature": sampling.temperature,
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+        if sampling.seed is not None:
+            body["seed"] = sampling.seed
         begun = time.monotonic()
         reading = _Reading()
         try:

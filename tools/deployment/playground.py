@@ -11,7 +11,7 @@ from specs.errors import TailorError
 from specs.layout import ProjectLayout
 from specs.run import Message
 from tools.backends.base import JobBackend
-from tools.deployment.chat import Answer, ChatServer
+from tools.deployment.chat import GREEDY, Answer, ChatServer, Sampling
 from tools.deployment.endpoints import Endpoint, endpoints
 from tools.errors import ToolError, UsageError
 from tools.escape import one_line
@@ -19,6 +19,9 @@ from tools.steps import JsonDict
 
 MAX_TOKENS = 256
 """Longest answer in tokens when nothing else was asked for."""
+
+_STOP_S = 0.1
+"""How soon a stop is noticed while no server says anything."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +33,20 @@ class Delta:
 
 
 @dataclass(frozen=True)
+class Completed:
+    """One side has said all; the others may go on."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True)
 class Summary:
     """All answers, in the order of the models; the last thing that is yielded."""
 
     answers: tuple[Answer, ...]
 
 
-PlayEvent: TypeAlias = Delta | Summary
+PlayEvent: TypeAlias = Delta | Completed | Summary
 
 
 def play(
@@ -70,14 +80,27 @@ def stream(
     backend: JobBackend | None = None,
     *,
     max_tokens: int = MAX_TOKENS,
+    sampling: Mapping[str, Sampling] | None = None,
+    stop: threading.Event | None = None,
 ) -> Iterator[PlayEvent]:
     """Yield the answers of all models as they come, then a summary. Closing the iterator ends the requests.
+
+    Args:
+        layout: the project.
+        prompt: what a user says, or a whole conversation.
+        models: names of served models; left out = all models of the latest server, the base first.
+        backend: where the servers run; left out = where the project's jobs run.
+        max_tokens: longest answer in tokens.
+        sampling: how the answers of a model are chosen; greedily for the models it does not name.
+        stop: setting it, from any thread, ends the requests and the iteration, without a summary.
 
     Raises:
         UsageError, BackendError: as `play`.
     """
-    chosen = _choose(endpoints(layout, backend or _usual_backend(layout)), models)
-    return _ask_all(chosen, conversations(layout, prompt, chosen), max_tokens)
+    served = endpoints(layout, backend or _usual_backend(layout))
+    chosen = _choose(served, models)
+    settings = _Settings(max_tokens, sampling or {}, stop or threading.Event())
+    return _ask_all(chosen, conversations(layout, prompt, chosen), settings)
 
 
 def conversations(
@@ -130,8 +153,15 @@ def _system_prompt(layout: ProjectLayout, plan_hash: str) -> str | None:
 _Update: TypeAlias = Delta | Answer | TailorError
 
 
+@dataclass(frozen=True)
+class _Settings:
+    max_tokens: int
+    sampling: Mapping[str, Sampling]
+    stop: threading.Event
+
+
 def _ask_all(
-    chosen: Mapping[str, Endpoint], sent: Mapping[str, tuple[Message, ...]], max_tokens: int
+    chosen: Mapping[str, Endpoint], sent: Mapping[str, tuple[Message, ...]], settings: _Settings
 ) -> Iterator[PlayEvent]:
     updates: queue.SimpleQueue[_Update] = queue.SimpleQueue()
     left = threading.Event()
@@ -143,14 +173,20 @@ def _ask_all(
         open_servers.callback(left.set)
         for model, endpoint in chosen.items():
             asking = _Asking(clients[endpoint.url], model, sent[model], updates, left)
-            threading.Thread(target=asking.run, args=(max_tokens,), name=f"ask {model}", daemon=True).start()
+            threading.Thread(target=asking.run, args=(settings,), name=f"ask {model}", daemon=True).start()
         answers: dict[str, Answer] = {}
         while len(answers) < len(chosen):
-            update = updates.get()
+            if settings.stop.is_set():
+                return
+            try:
+                update = updates.get(timeout=_STOP_S)
+            except queue.Empty:
+                continue
             if isinstance(update, TailorError):
                 raise update
             if isinstance(update, Answer):
                 answers[update.model] = update
+                yield Completed(update)
             else:
                 yield update
     yield Summary(tuple(answers[model] for model in chosen))
@@ -167,10 +203,11 @@ class _Asking:
     left: threading.Event
     """Nobody reads the answer any more."""
 
-    def run(self, max_tokens: int) -> None:
+    def run(self, settings: _Settings) -> None:
         """Put the pieces, and then the answer or the error, into the queue."""
+        sampling = settings.sampling.get(self.model, GREEDY)
         try:
-            pieces = self.server.stream(self.model, self.messages, max_tokens)
+            pieces = self.server.stream(self.model, self.messages, settings.max_tokens, sampling)
             while not self.left.is_set():
                 try:
                     self.updates.put(Delta(self.model, next(pieces)))

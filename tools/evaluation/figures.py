@@ -27,5 +27,21 @@ def chance(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
+def luck(p: float) -> str:
+    """Return a p-value in words, as `luck alone would do it less than 1 time in 1,000 (p < 0.001)`."""
+    if p < 0.001:
+        often = "less than 1 time in 1,000"
+    elif p < 0.095:
+        often = f"about {_times(1000 * p)} in 1,000"
+    else:
+        often = f"about {_times(100 * p)} in 100"
+    return f"luck alone would do it {often} ({chance(p)})"
+
+
+def _times(number: float) -> str:
+    whole = max(1, round(number))
+    return "1 time" if whole == 1 else f"{whole} times"
+
+
 def _plain(value: float) -> str:
     return f"{100 * value:.1f}"

@@ -47,9 +47,15 @@ def draw_rows(rows: Sequence[DatasetRow], max_rows: int | None) -> list[DatasetR
     """
     if max_rows is None or len(rows) <= max_rows:
         return list(rows)
-    ranked = sorted(rows, key=lambda row: hashlib.sha256(row.id.encode()).digest())
-    drawn = {row.id for row in ranked[:max_rows]}
+    drawn = drawn_ids([row.id for row in rows], max_rows)
     return [row for row in rows if row.id in drawn]
+
+
+def drawn_ids(ids: Sequence[str], max_rows: int | None) -> set[str]:
+    """Return the ids of the rows that `draw_rows` draws."""
+    if max_rows is None or len(ids) <= max_rows:
+        return set(ids)
+    return set(sorted(ids, key=lambda id_: hashlib.sha256(id_.encode()).digest())[:max_rows])
 
 
 def prompts_file(test_path: Path, max_rows: int | None, artifacts_dir: Path, version: str) -> Path:

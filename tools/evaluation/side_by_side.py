@@ -60,7 +60,7 @@ def side_by_side(report: EvaluationReport, limit: int = 20, check: str | None = 
     """
     if report.custom is None:
         raise UsageError("This is a baseline: there is no second model to compare.", "Train first, then evaluate.")
-    chosen = _check(report, check)
+    chosen = find_check(report, check)
     base, custom = answers_of(report, report.baseline), answers_of(report, report.custom)
     right = zip(score_rows(chosen, base), score_rows(chosen, custom), strict=True)
     rows = [_row(old, new, *marks) for old, new, marks in zip(base, custom, right, strict=True)]
@@ -75,7 +75,8 @@ def prompt_text(prompt: Sequence[Message]) -> str:
     return "\n".join(f"{message.role}: {message.content}" for message in prompt)
 
 
-def _check(report: EvaluationReport, name: str | None) -> Check:
+def find_check(report: EvaluationReport, name: str | None) -> Check:
+    """Return the check of a name, the first when left out. Raises UsageError when there is none of that name."""
     for check in report.settings:
         if name is None or check.name == name:
             return check
