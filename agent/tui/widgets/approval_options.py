@@ -101,6 +101,8 @@ class TypedInput(Input):
         super().__init__(compact=True, select_on_focus=False)
         self.cursor_blink = False
         self.takes_paste = False
+        # while it is closed no focus may land in it
+        self.disabled = True
 
     def _on_paste(self, event: Paste) -> None:
         event.stop()
@@ -162,6 +164,7 @@ class AnswerField(Widget):
         self._sentence.update(Content(sentence))
         self._line.takes_paste = takes_paste
         self._line.value = ""
+        self._line.disabled = False
         self.add_class("-open")
         self._line.focus()
 
@@ -169,6 +172,7 @@ class AnswerField(Widget):
         """Take the line away with what was typed."""
         self._purpose = ""
         self._line.value = ""
+        self._line.disabled = True
         self.remove_class("-open")
 
     def focus_line(self) -> None:
