@@ -81,6 +81,20 @@ def conversation_path(layout: ProjectLayout, thread: str) -> Path:
     return layout.state_dir / "conversations" / f"{thread}.jsonl"
 
 
+def latest_thread(layout: ProjectLayout) -> str:
+    """Return the thread in which something was said last, `main` in a new project."""
+    found = [path for path in conversation_path(layout, "main").parent.glob("*.jsonl") if path.is_file()]
+    return max(found, key=lambda path: path.stat().st_mtime).stem if found else "main"
+
+
+def new_thread(layout: ProjectLayout) -> str:
+    """Return a name that no conversation has yet."""
+    number = 2
+    while conversation_path(layout, f"talk-{number}").exists():
+        number += 1
+    return f"talk-{number}"
+
+
 def read_conversation(path: Path, max_events: int = 2_000) -> KeptConversation:
     """Return the last events of a record; a missing file is an empty conversation. Raises OSError when unreadable."""
     if not path.exists():

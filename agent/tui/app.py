@@ -1,10 +1,13 @@
 """The app: holds the desk, starts the engine after the first frame, and carries changes to the screen."""
 
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.message import Message
 from textual.screen import Screen
 
@@ -14,10 +17,11 @@ from agent.tui.crash import CrashSafe
 from agent.tui.deciding import Deciding
 from agent.tui.desk import Desk, Wanted
 from agent.tui.screens.workspace import Workspace
-from agent.tui.settings import InterfaceSettings, load_settings
+from agent.tui.settings import InterfaceSettings, load_settings, save_settings
 from agent.tui.state import AppState
 from agent.tui.textual_fixes import apply_fixes, settle_memory
-from agent.tui.theme import THEMES, choose_theme
+from agent.tui.theme import THEMES, choose_theme, theme_names
+from agent.tui.typing_guard import TypingGuard
 from specs.layout import ProjectLayout
 
 if TYPE_CHECKING:
@@ -74,8 +78,9 @@ class TailorApp(CrashSafe[None]):
         self.settings, self._problems = (settings, ()) if settings is not None else load_settings()
         wanted = Wanted(project_dir, thread, brain, module, first_words)
         self.desk = Desk(wanted, self._changed)
-        self.workspace = Workspace(self.desk, dict(self.settings.keymap))
-        self.attention = Attention(self, self.settings)
+        self.guard = TypingGuard(time.monotonic)
+        self.workspace = Workspace(self.desk, self.guard, dict(self.settings.keymap))
+        self.attention = Attention(self._put_out, time.monotonic, self.set_timer, is_on=self.settings.bell)
         self.deciding = Deciding(self)
         self.commands = Commands(self)
         for theme in THEMES:
@@ -90,6 +95,7 @@ class TailorApp(CrashSafe[None]):
         """Apply the person's keys; the engine is started once the first frame is painted."""
         if self.settings.keymap:
             self.set_keymap(dict(self.settings.keymap))
+        self.attention.start(self.desk.wanted.project_dir.resolve().name)
         self._facts_timer = self.set_interval(_FACTS_EVERY_S, self.read_facts, pause=True)
         self.call_after_refresh(self._begin)
 
@@ -107,12 +113,35 @@ class TailorApp(CrashSafe[None]):
         self.workspace.leaving()
         self.exit()
 
+    def begin_anew(self) -> None:
+        """Start a new conversation; this one is kept."""
+        self.run_worker(self._switch_conversation, thread=True, exclusive=True, group="open")
+
+    def use_theme(self, name: str) -> None:
+        """Change the colours and remember it."""
+        if name not in theme_names():
+            self.tell(f"There is no theme {name[:40]}.", f"There are {', '.join(theme_names())}.", is_error=True)
+            return
+        self.theme = name
+        self._remember({"theme": name})
+
+    def set_switch(self, name: str, is_on: bool | None) -> None:
+        """Turn `mouse` or `bell` on or off, the other way round without a value, and remember it."""
+        value = not getattr(self.settings, name) if is_on is None else is_on
+        self.settings = replace(self.settings, **{name: value})
+        self.attention.turn(is_on=self.settings.bell)
+        if name == "mouse":
+            self._use_mouse(value)
+        self._remember({name: value})
+        self.tell(f"The {name} is {'on' if value else 'off'}.")
+
     def read_facts(self) -> None:
         """Read ledger and runs again, in a thread."""
         self.run_worker(self._read_facts, thread=True, exclusive=True, group="facts")
 
     async def on_unmount(self) -> None:
         """End the engine; what runs goes on."""
+        self.attention.stop()
         self.desk.close()
 
     def on_engine_told(self) -> None:
@@ -120,11 +149,50 @@ class TailorApp(CrashSafe[None]):
         told = self.desk.take()
         if any(event.type in _TELLING for event in told):
             self.read_facts()
-        self.attention.heard(told)
+        if self.desk.state.request is None:
+            self.attention.answered()
+        for event in told:
+            if event.type == "run_progress" and event.event.type == "plan_finished":
+                self.attention.finished(f"the plan {event.event.state}")
 
     def on_app_focus(self) -> None:
-        """The terminal came to the front: what a key decides now was perhaps not meant."""
-        self.deciding.focused()
+        """The terminal is in front again."""
+        self.attention.focused()
+
+    def on_app_blur(self) -> None:
+        """The terminal went to the back: what needs the person must be heard."""
+        self.attention.blurred()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Note when something was typed, wherever it goes: an approval waits for a pause."""
+        if isinstance(event, events.Key | events.Paste):
+            self.guard.typed()
+        await super().on_event(event)
+
+    def _put_out(self, sequence: str) -> None:
+        if self._driver is not None:
+            self._driver.write(sequence)
+
+    def _use_mouse(self, is_on: bool) -> None:
+        driver = self._driver
+        # a driver without a terminal has no mouse to turn
+        turn = getattr(driver, "_enable_mouse_support" if is_on else "_disable_mouse_support", None)
+        if turn is not None:
+            turn()
+
+    def _remember(self, values: Mapping[str, str | bool]) -> None:
+        def save() -> None:
+            try:
+                save_settings(values)
+            except (OSError, ValueError) as error:
+                self.call_from_thread(self.tell, "The setting holds until you leave.", str(error))
+
+        self.run_worker(save, thread=True, group="settings")
+
+    def _switch_conversation(self) -> None:
+        thread = self.desk.close_for_another()
+        self.call_from_thread(self.desk.begin_anew, thread)
+        self._open()
 
     def _begin(self) -> None:
         for problem in self._problems:

@@ -11,6 +11,7 @@ from agent.tui.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
     from agent.tui.app import TailorApp
+    from agent.tui.messages import RunOpened
     from agent.tui.panes import Panes
     from agent.tui.state import ApprovalMode
 
@@ -80,7 +81,12 @@ class Commands:
     def _jobs(self) -> None:
         from agent.tui.screens.jobs import JobsScreen
 
-        self._app.push_screen(JobsScreen(self._app.desk.layout))
+        self._app.push_screen(JobsScreen(self._app.desk.layout), self._open_run)
+
+    def _open_run(self, opened: "RunOpened | None") -> None:
+        if opened is not None:
+            self._panes.open_run(opened.run_id)
+            self._panes.focus()
 
     def _stages(self) -> None:
         from agent.tui.frame_views import stage_views

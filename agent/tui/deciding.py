@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from agent.tui.messages import ApprovalGiven
 from agent.tui.state import ApprovalMode, AppState
 from agent.tui.widgets.approval import ApprovalPanel
-from agent.tui.widgets.prompt import Prompt
 from specs.errors import TailorError
 
 if TYPE_CHECKING:
@@ -41,11 +40,11 @@ class Deciding:
             self._by_mode(request, view)
             return
         panel = self._app.workspace.query_one(ApprovalPanel)
-        if self._shown == request.request_id and panel.is_open:
+        if self._shown == request.request_id and panel.display:
             panel.show(view)
             return
-        self._app.attention.wanted(view.card.title)
-        panel.guard.asked()
+        self._app.attention.needed(view.card.title)
+        self._app.guard.asked()
         self._open_when_quiet()
 
     def again(self) -> None:
@@ -114,14 +113,13 @@ class Deciding:
         if state.request is None or state.is_put_off:
             self._is_waiting = False
             return
-        if not panel.guard.may_open(self._app.workspace.query_one(Prompt).typed_at):
+        if not self._app.guard.may_open():
             self._app.set_timer(_POLL_S, self._try_to_open)
             return
         self._is_waiting = False
         self._shown = state.request.request_id
         self._app.workspace.add_class("-asking")
         panel.show(self.view(state.request))
-        panel.focus()
 
     def _blocked(self, state: AppState) -> str:
         if state.approval_mode == "plan":

@@ -98,9 +98,9 @@ class Deeds:
         self._note("done", "The last edit of spec.yaml was taken back.")
 
     def _ask_to_stop(self, run: str) -> None:
-        from agent.tui.run_follow import stop_words
+        from agent.tui.run_follow import RunFollower, stop_sentences
 
-        words = stop_words(self._app.desk.layout, run)
+        words = stop_sentences(RunFollower(self._app.desk.layout, run).look().view)
         self._app.call_from_thread(
             self._ask, f"Stop {run}?", words, "Stop it", lambda: self._in_thread(lambda: self._stop(run))
         )

@@ -150,6 +150,19 @@ class Desk:
         if self._bridge is not None:
             self._bridge.close()
 
+    def close_for_another(self) -> str:
+        """End the engine and return the name of a new conversation. Blocks."""
+        from agent.conversation_log import new_thread
+
+        self.close()
+        return new_thread(self.layout)
+
+    def begin_anew(self, thread: str) -> None:
+        """Forget this conversation, which is kept on disk, for a new one."""
+        self._bridge = None
+        self.wanted = replace(self.wanted, thread=thread, first_words=None)
+        self._to(AppState(spec_state=self.state.spec_state, facts=self.state.facts))
+
     def _to(self, state: AppState) -> None:
         before, self.state = self.state, state
         if state is not before:

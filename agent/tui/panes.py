@@ -53,7 +53,7 @@ class Panes:
         switcher = self._screen.query_one(ContentSwitcher)
         if name == "chat":
             switcher.current = name
-            self._screen.query_one(Prompt).focus_input()
+            self._screen.query_one(Prompt).focus()
         else:
             self._show(switcher, name)
         self._draw_rail()
@@ -139,7 +139,7 @@ class Panes:
     def focus(self) -> None:
         """Give the keys to the open pane."""
         if self.opened == "chat":
-            self._screen.query_one(Prompt).focus_input()
+            self._screen.query_one(Prompt).focus()
         elif panes := self._screen.query(f"#{self.opened}"):
             panes.first().focus()
 

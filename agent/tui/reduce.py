@@ -28,7 +28,7 @@ from agent.events import (
     TurnFinished,
 )
 from agent.narrator import Narrator
-from agent.tui.state import AppState, find, put
+from agent.tui.state import AppState, find, put, words_said
 from agent.tui.viewmodels.chat import Asked, ChatItem, Measured, Note, PlanShown, RunTold, Said, SpecEdit, ToolUse
 from specs.events import Serving, Started, Warned
 from tools.escape import one_line, visible
@@ -164,13 +164,13 @@ def _approval(state: AppState, event: ApprovalRequested | ApprovalAnswered) -> A
     approved = event.decision == "approve"
     text = f"You approved{steps}." if approved else f"You declined{steps}.{reason}"
     note = Note(f"answer:{event.request_id}", event.time, "done" if approved else "info", text)
-    return replace(put(state, note), request=None, is_put_off=False)
+    return replace(put(state, note), request=None, is_put_off=False, is_working=True)
 
 
 def _run(state: AppState, event: RunProgress) -> AppState:
     told = event.event
     if isinstance(told, StepStarted):
-        state = replace(state, is_running=True, run=told.run or state.run, activity="")
+        state = replace(state, is_running=True, is_working=True, run=told.run or state.run, activity="")
     elif isinstance(told, StepFinished | PlanFinished):
         state = replace(state, is_running=False)
     if isinstance(told, StepProgress) and not isinstance(told.event, Warned | Serving | Started):
@@ -192,7 +192,8 @@ def _said(state: AppState, event: Text | Question) -> AppState:
         case Text(role="user"):
             if event.again and state.items:
                 return state
-            said = Said(f"said:{event.id or event.time}", event.time, "user", _text(event.text))
+            words = words_said(state, _text(event.text))
+            said = Said(f"said:{event.id or event.time}", event.time, "user", words)
             return replace(put(state, said), question=None)
         case Text():
             if event.again and state.items:

@@ -8,7 +8,6 @@ from agent.tui.viewmodels.chat import ChatItem, Said
 from agent.tui.widgets.approval import ApprovalPanel
 from agent.tui.widgets.frame import HeaderLine, StageRail, StatusLine
 from agent.tui.widgets.prompt import Prompt
-from agent.tui.widgets.question_bar import QuestionBar
 from agent.tui.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ class Router:
             return
         self._chat(before, now)
         if before.question != now.question:
-            self._screen.query_one(QuestionBar).show(now.question)
             self._screen.query_one(Prompt).set_question(now.question)
         if before.request is not now.request or before.is_put_off != now.is_put_off:
             self._approval(now)
@@ -39,7 +37,6 @@ class Router:
         """Draw everything anew, after a start."""
         transcript = self._screen.query_one(Transcript)
         transcript.show(now.items)
-        self._screen.query_one(QuestionBar).show(now.question)
         self._screen.query_one(Prompt).set_question(now.question)
         self._approval(now)
         self._frame(now)

@@ -89,10 +89,16 @@ def find(state: AppState, key: str) -> ChatItem | None:
     return next((item for item in reversed(state.items[-_REACH:]) if item.key == key), None)
 
 
+def words_said(state: AppState, text: str) -> str:
+    """Return what the person's message shows: an empty one took the default of the open question."""
+    default = state.question.default if state.question is not None else None
+    return text if text.strip() else f"(Enter: {default})" if default else "(Enter)"
+
+
 def spoke(state: AppState, message_id: str, text: str, time: float) -> AppState:
     """Return the state after the person sent a message; it answers the open question."""
     is_sent = state.engine == "ready" and not state.is_working
-    said = Said(f"said:{message_id}", time, "user", text, is_sent)
+    said = Said(f"said:{message_id}", time, "user", words_said(state, text), is_sent)
     return replace(put(state, said), question=None, is_working=state.is_working or is_sent)
 
 

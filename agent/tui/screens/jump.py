@@ -35,7 +35,7 @@ class JumpScreen(ModalScreen[Target | None]):
 
     def compose(self) -> ComposeResult:
         lines = [Content.assemble((f" {letter} ", "bold $text-accent"), title) for letter, _, title in _TARGETS]
-        lines.append(Content.styled(" Esc closes", "$text-muted"))
+        lines.append(Content.styled(" Esc closes", "$foreground-muted"))
         box = Static(Content("\n").join(lines))
         box.border_title = "Go to"
         yield box

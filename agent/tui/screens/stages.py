@@ -64,4 +64,4 @@ class StagesScreen(ModalScreen[int | None]):
 def _stage_text(stage: StageView) -> Content:
     head = f"{_GLYPHS[stage.state]} {stage.number} {stage.title} · {_WORDS[stage.state]}"
     detail = "".join(f"\n    {line}" for line in stage.detail.splitlines())
-    return Content.assemble((head, "bold"), (detail, "$text-muted"))
+    return Content.assemble((head, "bold"), (detail, "$foreground-muted"))

@@ -20,10 +20,10 @@ from agent.tui.keys import KeyBar, bar_entries, bindings_for
 from agent.tui.panes import Panes
 from agent.tui.router import Router
 from agent.tui.screens.workspace_keys import ChatKeys, LookKeys, TalkKeys
+from agent.tui.typing_guard import TypingGuard
 from agent.tui.widgets.approval import ApprovalPanel
 from agent.tui.widgets.frame import HeaderLine, StageRail, StatusLine
 from agent.tui.widgets.prompt import Prompt
-from agent.tui.widgets.question_bar import QuestionBar
 from agent.tui.widgets.spec_pane import SpecPane
 from agent.tui.widgets.transcript import Transcript
 
@@ -38,9 +38,11 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
 
     Args:
         desk: state and deeds.
+        guard: knows when the person typed last.
         keymap: the person's own keys by binding id, for the key bar.
     """
 
+    AUTO_FOCUS = "PromptArea"
     HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (WIDE, "-wide")]
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for("workspace"), *bindings_for("stages")]
     DEFAULT_CSS = """
@@ -49,19 +51,19 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
         #body { height: 1fr; }
         #left { width: 1fr; height: 100%; }
         #stage { height: 1fr; }
-        #spec { width: 44%; max-width: 64; height: 100%; border-left: vkey $panel; }
-        &.-narrow #spec { display: none; width: 1fr; max-width: 100%; border-left: none; }
+        #spec { display: none; width: 1fr; height: 100%; }
+        &.-wide #spec { display: block; width: 44%; max-width: 64; border-left: vkey $panel; }
         &.-narrow.-spec #spec { display: block; }
         &.-narrow.-spec #left { display: none; }
-        &.-asking #question, &.-asking #prompt { display: none; }
+        &.-asking #prompt, &.-playing #prompt { display: none; }
         &.-narrow.-asking #stage { display: none; }
-        &.-playing #question, &.-playing #prompt { display: none; }
     }
     """
 
-    def __init__(self, desk: Desk, keymap: dict[str, str] | None = None) -> None:
+    def __init__(self, desk: Desk, guard: TypingGuard, keymap: dict[str, str] | None = None) -> None:
         super().__init__()
         self.desk = desk
+        self.guard = guard
         self.keymap = keymap or {}
         self.panes = Panes(self)
         self.router = Router(self)
@@ -74,9 +76,10 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
         with Horizontal(id="body"):
             with Vertical(id="left"):
                 with ContentSwitcher(id="stage", initial="chat"):
-                    yield Transcript(id="chat")
-                yield ApprovalPanel(id="approval")
-                yield QuestionBar(id="question")
+                    transcript = Transcript()
+                    transcript.id = "chat"
+                    yield transcript
+                yield ApprovalPanel(self.guard, id="approval")
                 yield Prompt(self.desk.wanted.project_dir, id="prompt")
             yield SpecPane(self.desk.layout, id="spec")
         yield StatusLine(status_view(state), id="status")
@@ -84,16 +87,20 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
 
     def on_mount(self) -> None:
         """Take keys from the first frame on."""
-        self.query_one(Prompt).focus_input()
+        self.query_one(Prompt).focus()
 
     def on_screen_resume(self) -> None:
         """A screen on top was closed: the prompt takes the keys again unless something else has them."""
         if self.focused is None:
-            self.query_one(Prompt).focus_input()
+            self.query_one(Prompt).focus()
 
     def on_resize(self) -> None:
         """Show as many keys as fit."""
         self.query_one(KeyBar).set_entries(bar_entries(is_wide=self.size.width >= WIDE, keymap=self.keymap))
+
+    def leaving(self) -> None:
+        """Keep what is being edited before the app ends."""
+        self.query_one(SpecPane).save_now()
 
     @property
     def tailor(self) -> "TailorApp":
@@ -114,7 +121,9 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
             self.post_message(messages.CommandGiven(name, argument.strip()))
             return
         if not text and state.question is None:
-            return
+            if not state.brain.startswith("guide"):
+                return
+            text = "go on"
         self.panes.open("chat")
         self.desk.say(text)
         self.query_one(Transcript).follow()

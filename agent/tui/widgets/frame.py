@@ -9,7 +9,7 @@ from agent.tui.viewmodels.frame import HeaderView, StageName, StageView, StatusV
 
 _GLYPHS = {"todo": "○", "running": "●", "waiting": "!", "done": "✓", "failed": "✗"}
 _STAGE_STYLES = {
-    "todo": "$text-muted",
+    "todo": "",
     "running": "bold $text-accent",
     "waiting": "bold $text-warning",
     "done": "$text-success",
@@ -20,7 +20,7 @@ _MODE_STYLES = {
     "AGENT": "bold $text-accent",
     "RUN": "bold $text-accent",
     "ASK": "bold $text-warning",
-    "OFF": "bold $text-muted",
+    "OFF": "bold",
 }
 _SPEC_WORDS = {
     "none": "no spec",
@@ -35,7 +35,7 @@ _WIDE = 110
 class HeaderLine(Widget):
     """Project, conversation, machine, spec."""
 
-    DEFAULT_CSS = "HeaderLine { height: 1; background: $panel; color: $foreground; }"
+    DEFAULT_CSS = "HeaderLine { height: 1; background: $panel; color: $text-muted; }"
 
     def __init__(self, view: HeaderView, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -52,16 +52,14 @@ class HeaderLine(Widget):
         parts = [part for part in (view.machine, view.spec) if part]
         session = f"  {view.session}" if view.session != "main" else ""
         rest = f"{session} · {' · '.join(parts)}"
-        line = Content.assemble(
-            " ", ("tailor", "bold $text-accent"), " ", (view.project, "bold"), (rest, "$text-muted")
-        )
+        line = Content.assemble(" ", ("tailor", "bold $text-accent"), " ", (view.project, "bold $foreground"), rest)
         return _cut(line, self.size.width)
 
 
 class StageRail(Widget):
     """The six stages; a click opens one."""
 
-    DEFAULT_CSS = "StageRail { height: 1; background: $surface; }"
+    DEFAULT_CSS = "StageRail { height: 1; background: $surface; color: $text-muted; }"
 
     def __init__(self, stages: tuple[StageView, ...], *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -83,7 +81,7 @@ class StageRail(Widget):
     def render(self) -> Content:
         parts: list[Content] = [Content(" ")]
         for stage in self._stages:
-            style = _STAGE_STYLES[stage.state] + (" underline" if stage.name == self._open else "")
+            style = f"{_STAGE_STYLES[stage.state]} {'underline' if stage.name == self._open else ''}".strip()
             parts += [Content.styled(self._label(stage), style), Content(self._gap)]
         return _cut(Content("").join(parts), self.size.width)
 
@@ -109,7 +107,7 @@ class StageRail(Widget):
 class StatusLine(Widget):
     """Whose move it is, the brain, money, jobs, the spec."""
 
-    DEFAULT_CSS = "StatusLine { height: 1; background: $surface; }"
+    DEFAULT_CSS = "StatusLine { height: 1; background: $surface; color: $text-muted; }"
 
     def __init__(self, view: StatusView, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -129,7 +127,7 @@ class StatusLine(Widget):
             Content.assemble(
                 (f" {view.mode}", _MODE_STYLES[view.mode]),
                 waiting,
-                (" " + " · ".join(part for part in rest if part), "$text-muted"),
+                " " + " · ".join(part for part in rest if part),
             ),
             self.size.width,
         )
