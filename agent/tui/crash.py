@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console, RenderableType
+from textual import on
 from textual._context import active_app
 from textual.app import App
+from textual.driver import Driver
 from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.worker import WorkerFailed
@@ -97,17 +99,14 @@ class CrashSafe(App[Result]):
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        self._is_up = False
         self._is_failing = False
         self._farewell = ""
         self._error_times: deque[float] = deque(maxlen=_MAX_ERRORS + 1)
 
-    async def _ready(self) -> None:
-        await super()._ready()
-        self.call_after_refresh(self._note_up)
-
-    def _note_up(self) -> None:
-        self._is_up = True
+    @on(Driver.SignalResume)
+    def redraw_all(self) -> None:
+        """Draw everything anew: a terminal that is entered again is empty, and Textual draws only what changed."""
+        self.refresh(layout=True)
 
     def outlives(self, error: Exception) -> bool:
         """Tell the person of an error and go on; False when the app must end."""
@@ -122,10 +121,14 @@ class CrashSafe(App[Result]):
         now = time.monotonic()
         self._error_times.append(now)
         is_often = len(self._error_times) > _MAX_ERRORS and now - self._error_times[0] <= _PERIOD_S
-        if is_often or not self._is_up:
+        if is_often or not self._is_up():
             return False
         self.call_later(self._show_error, crash_sentence(cause), log_crash(cause, self.log_path))
         return True
+
+    def _is_up(self) -> bool:
+        """Whether there is a first screen with all that belongs on it, to which one could return."""
+        return self._is_mounted and bool(self._screen_stack) and self._screen_stack[0].is_mounted
 
     def _show_error(self, sentence: str, log_words: str) -> None:
         from agent.tui.screens.error import ErrorScreen
