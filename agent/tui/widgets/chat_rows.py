@@ -16,7 +16,7 @@ from textual.widget import Widget
 
 from tools.escape import visible
 
-_NARROWEST = 12
+_NARROWEST = 8
 """Columns a nested block keeps; deeper nesting is drawn without further indent."""
 _EMPTY = Content("")
 _CODE_BACKGROUND = "on $boost"
@@ -119,7 +119,7 @@ class Indented(Block):
     def lay(self, width: int) -> list[Line]:
         """Lay the blocks out in what the mark leaves."""
         inner = width - self.first.cell_length
-        if inner < min(_NARROWEST, width - 2):
+        if inner < _NARROWEST:
             return [line for block in self.blocks for line in block.lines(width)]
         lines = [line for block in self.blocks for line in block.lines(inner)] or [Line(_EMPTY)]
         pad = len(self.rest.plain)

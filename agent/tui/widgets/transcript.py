@@ -93,8 +93,7 @@ class Transcript(ReadingScroll):
         """Make the live answer a finished one, in its place."""
         live, self._live = self._live, None
         if live is None or self._window.index(item.key) is not None:
-            if live is not None:
-                live.remove()
+            _discard(live)
             self.put(item)
             return
         self._append(item)
@@ -102,14 +101,13 @@ class Transcript(ReadingScroll):
             live.settle(item, self._window.place(len(self._window.items) - 1))
             self._views[item.key] = live
         else:
-            live.remove()
+            _discard(live)
         self._sync()
 
     def drop_stream(self) -> None:
         """Take the live answer away."""
         live, self._live = self._live, None
-        if live is not None:
-            live.remove()
+        _discard(live)
         self._sync()
 
     def toggle_details(self) -> None:
@@ -206,7 +204,12 @@ class Transcript(ReadingScroll):
             self.mount_all(fresh, before=view)
             fresh = []
             view.show(item, place, self._is_open)
-        self.mount_all(fresh, before=self._live or self._below)
+        self.mount_all(fresh, before=self._below if self._live is None else self._live)
         count = window.num_earlier
         self._earlier.display = count > 0
         self._earlier.update(f"… {count:,} earlier message{'s' if count > 1 else ''}, PgUp loads more")
+
+
+def _discard(live: LiveAnswer | None) -> None:
+    if live is not None and live.is_attached:
+        live.remove()

@@ -1,0 +1,594 @@
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from textual import events
+from textual.app import App, ComposeResult
+from textual.pilot import Pilot
+from textual.screen import Screen
+
+from agent.tui.messages import UndoWanted
+from agent.tui.viewmodels.chat import (
+    Asked,
+    ChatItem,
+    Measured,
+    Note,
+    PlanShown,
+    RunTold,
+    Said,
+    SpecEdit,
+    ToolUse,
+)
+from agent.tui.widgets.chat_items import ItemView, Place, item_blocks
+from agent.tui.widgets.streaming import LiveAnswer
+from agent.tui.widgets.transcript import Transcript
+
+T = 1_790_000_000.0
+DIFF = """--- spec.yaml
++++ spec.yaml
+@@ -3,4 +3,5 @@
+ train:
+   method: lora
+-  epochs: 3
++  epochs: 2
++  max_cost_usd: 12
+"""
+ANSWER = """Thank you. **Two things** are still open:
+
+1. What must never happen? For example: a refund promised by the model.
+2. What score makes this worth shipping? The best rule-based line today is macro-F1 `0.71`.
+
+| column | kind | rows | example |
+|---|---|---|---|
+| subject | text | 2,000 | Charged twice for one invoice |
+| label | one of 4 | 1,990 | billing |
+
+```python
+def route(ticket: str) -> str:
+    return "billing" if "invoice" in ticket else "other"
+```
+
+I set `must_beat: 0.80`. Change it in the spec (F2); I will see your edit."""
+FIGURES = """                 base    tuned   change (95 % interval)      passed   rows   cost per 1,000   latency p95
+macro-F1        0.713    0.842   +0.129 (+0.101 to +0.158)   yes       300   $0.02            210 ms
+valid JSON      0.900    1.000   +0.100 (+0.067 to +0.137)   yes       300   $0.02            210 ms"""
+CONVERSATION: tuple[ChatItem, ...] = (
+    Said("u1", T, "user", "Tickets come from a CSV export. Four labels.\nReplies should be short."),
+    ToolUse("t1", T + 1, "Read data/train.csv", "done", 0.4, "2,000 rows, 4 columns"),
+    ToolUse("t2", T + 2, "Profile the labels", "done", 75.0),
+    ToolUse("t3", T + 3, "Delete data/", "refused", None, "nothing outside the project is written"),
+    Said("a1", T + 5, "agent", ANSWER),
+    SpecEdit("s1", T + 6, "agent", DIFF, ("epochs: 2 is little for 800 rows",), True),
+    SpecEdit("s2", T + 7, "user", DIFF),
+    Asked(
+        "q1",
+        T + 8,
+        "What must never happen?",
+        "It becomes a check that each answer is held against.",
+        "a refund is promised",
+        ("a refund is promised", "a customer is insulted", "none of these"),
+        "2 of 6",
+    ),
+    Said("u2", T + 60, "user", "Never promise a refund."),
+    PlanShown(
+        "p1",
+        T + 62,
+        "Plan r7 in 3 steps",
+        (
+            ("Prepare data", "about 3 s · $0"),
+            ("Train LoRA on the local H200, 2 epochs over 2,000 rows", "about 0.4 GPU-h (0.3–0.6) · $0"),
+            ("Evaluate against the held-out 300", "about 2 min · $0"),
+        ),
+        "about 0.5 h and $0, at most 0.8 h",
+        ("Nothing leaves this machine.",),
+    ),
+    Note("n1", T + 63, "done", "You approved step 1 of 3."),
+    RunTold("r1", T + 64, tuple(f"14:31:{n:02} step {300 + n} loss 0.4{n:02}" for n in range(20)), True),
+    Measured("m1", T + 70, "results", FIGURES),
+    Measured("m2", T + 71, "answers", "base:  Please contact the billing department about this.\ntuned: billing"),
+    Note("n2", T + 72, "warning", "80 % of the budget is spent.", "Raise it in the spec, or stop here."),
+    Note("n3", T + 73, "error", "The model did not answer.", "Check the network, then send your message again."),
+    ToolUse("t9", T + 74, "Train", "running", 3.0, "step 312 of 500"),
+    Said("u3", T + 80, "user", "And this waits.", False),
+)
+HOSTILE = (
+    "[",
+    "[/x]",
+    "[=1]",
+    "[bold]x[/]",
+    "\x1b[31mred\x1b]8;;http://evil\x07x\x1b]8;;\x07",
+    "\u202eabc\u2066",
+    "a\u200bb\u00adc",
+    "漢字" * 60,
+    "🙂👨‍👩‍👧" * 20,
+    "tab\there\r\nnext\x00",
+    "",
+    "x" * 100_000,
+)
+
+
+class ChatScreen(Screen[None]):
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
+
+    def compose(self) -> ComposeResult:
+        yield Transcript(clock=lambda: T + 100)
+
+
+class ChatApp(App[None]):
+    def __init__(self) -> None:
+        super().__init__()
+        self.undos = 0
+
+    def get_default_screen(self) -> Screen[None]:
+        return ChatScreen()
+
+    def on_undo_wanted(self, message: UndoWanted) -> None:
+        self.undos += 1
+
+    @property
+    def transcript(self) -> Transcript:
+        return self.screen.query_one(Transcript)
+
+    @property
+    def keys_mounted(self) -> list[str]:
+        return [view.item.key for view in self.screen.query(ItemView)]
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def messages(count: int, start: int = 0) -> list[ChatItem]:
+    return [
+        Said(f"k{n}", T + n, "agent" if n % 2 else "user", f"message number {n}") for n in range(start, start + count)
+    ]
+
+
+def wheel_down() -> events.MouseScrollDown:
+    return events.MouseScrollDown(None, 1, 1, 0, 1, 0, False, False, False)
+
+
+def rows(text: str) -> list[str]:
+    """Return the lines without the scrollbar and without the last, where the marker stands."""
+    return [line[:79].rstrip() for line in text.splitlines()[:-1]]
+
+
+def words(item: ChatItem, width: int = 80, is_open: bool = False, place: Place | None = None) -> str:
+    blocks = item_blocks(item, place or Place(False, False), is_open)
+    return "\n".join(line.content.plain.rstrip() for block in blocks for line in block.lines(width))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 40)], ids=["narrow", "wide"])
+def test_transcript_draws_every_kind_when_at_both_sizes(
+    size: tuple[int, int], drive: Callable[..., None], screen_text: Callable[..., str], screen_snapshot: Any
+) -> None:
+    app = ChatApp()
+    pages: list[str] = []
+
+    async def script(pilot: Pilot[Any]) -> None:
+        app.transcript.show(CONVERSATION)
+        await pilot.pause()
+        await pilot.pause()
+        pages.append(screen_text(app))
+        while app.transcript.scroll_y > 0:
+            app.transcript.page_up()
+            await pilot.pause()
+            pages.append(screen_text(app))
+
+    drive(app, script, size)
+    assert "~~~~ a page up ~~~~\n".join(pages) == screen_snapshot(name=f"conversation-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 40)], ids=["narrow", "wide"])
+def test_transcript_says_what_is_not_shown_when_scrolled_up(
+    size: tuple[int, int], drive: Callable[..., None], screen_text: Callable[..., str], screen_snapshot: Any
+) -> None:
+    app = ChatApp()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        app.transcript.show(messages(200))
+        await pilot.pause()
+        app.transcript.page_up()
+        app.transcript.put(Note("n", T, "info", "Saved."))
+        await pilot.pause()
+        assert screen_text(app) == screen_snapshot(name=f"scrolled-up-{size[0]}x{size[1]}")
+
+    drive(app, script, size)
+
+
+def test_transcript_mounts_the_last_sixty_when_a_thousand_are_shown(
+    drive: Callable[..., None], screen_text: Callable[..., str]
+) -> None:
+    app = ChatApp()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        app.transcript.show(messages(1000))
+        await pilot.pause()
+        assert app.keys_mounted == [f"k{n}" for n in range(940, 1000)]
+        assert "message number 999" in screen_text(app)
+        assert app.transcript.is_following
+
+    drive(app, script)
+
+
+def test_transcript_reaches_all_messages_when_paged_up_and_never_mounts_more_than_sixty(
+    drive: Callable[..., None], screen_text: Callable[..., str]
+) -> None:
+    app = ChatApp()
+    seen: set[str] = set()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        app.transcript.show(messages(150))
+        await pilot.pause()
+        for step in [app.transcript.page_up] * 15 + [app.transcript.page_down] * 17:
+            step()
+            await pilot.pause()
+            await pilot.pause()
+            assert len(app.keys_mounted) <= 60
+            seen.update(line.strip() for line in rows(screen_text(app) + " ") if "message number" in line)
+        assert app.transcript.is_following
+        assert "message number 149" in screen_text(app)
+
+    drive(app, script, (80, 60))
+    assert len(seen) == 150
+
+
+def test_transcript_keeps_the_view_when_earlier_messages_are_loaded(
+    drive: Callable[..., None], screen_text: Callable[..., str]
+) -> None:
+    app = ChatApp()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        app.transcript.show(messages(100))
+        await pilot.pause()
+        app.transcript.scroll_to(y=2, animate=False, immediate=True)
+        await pilot.pause()
+        before = rows(screen_text(app))
+        app.transcript._load_earlier()
+        await pilot.pause()
+        assert "k10" in app.keys_mounted
+        assert rows(screen_text(app))[1:] == before[1:]
+
+    drive(app, script)
+
+
+def test_transcript_loads_earlier_messages_when_the_line_is_clicked(drive: Callable[..., None]) -> None:
+    app = ChatApp()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        app.transcript.show([Note(f"n{n}", T, "info", "x") for n in range(100)])
+        app.transcript.styles.height = 130
+        await pilot.pause()
+        assert "n39" not in app.keys_mounted
+        await pilot.click(".chat--earlier")
+        await pilot.pause()
+        assert "n10" in app.keys_mounted
+
+    drive(app, script, (80, 140))
+
+
+def test_transcript_replaces_in_place_when_the_key_is_known(
+    drive: Callable[..., None], screen_text: Callable[..., str]
+) -> None:
+    app = ChatApp()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        app.transcript.show([ToolUse("t", T, "Train", "running", None), Note("n", T, "info", "after")])
+        await pilot.pause()
+        view = app.screen.query(ItemView).first()
+        app.transcript.put(ToolUse("t", T, "Train", "done", 12.0))
+        await pilot.pause()
+        assert app.screen.query(ItemView).first() is view
+        assert [line.strip() for line in screen_text(app).splitlines()[:3]] == ["✓ Train · 12 s", "", "· after"]
+
+    drive(app, script)
+
+
+def test_transcript_keeps_a_change_when_the_item_is_not_mounted(drive: Callable[..., None]) -> None:
+    app = ChatApp()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        app.transcript.show(messages(100))
+        app.transcript.put(Said("k3", T, "agent", "changed"))
+        await pilot.pause()
+        assert len(app.keys_mounted) == 60
+        assert app.transcript._window.items[3] == Said("k3", T, "agent", "changed")
+
+    drive(app, script)
+
+
+def test_transcript_drops_items_when_they_are_removed(
+    drive: Callable[..., None], screen_text: Callable[..., str]
+) -> None:
+    app = ChatApp()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        app.transcript.show(messages(100))
+        await pilot.pause()
+        await app.transcript.remove({"k99", "k98", "k5", "unknown"})
+        await pilot.pause()
+        assert "message number 97" in screen_text(app)
+        assert "message number 98" not in screen_text(app)
+        assert app.keys_mounted[0] == "k40"
+
+    drive(app, script)
+
+
+def test_transcript_does_not_move_when_scrolled_up_and_text_comes(
+    drive: Callable[..., None], screen_text: Callable[..., str]
+) -> None:
+    app = ChatApp()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        transcript = app.transcript
+        transcript.show(messages(40))
+        await pilot.pause()
+        transcript.stream("The answer begins.\n\n")
+        await pilot.pause(0.1)
+        for _ in range(4):
+            transcript.line_up()
+        await pilot.pause()
+        before = rows(screen_text(app))
+        drawn = app.screen.query_one(LiveAnswer).plain
+        for number in range(30):
+            transcript.stream(f"Line {number}.\n\n")
+        await pilot.pause(0.2)
+        assert rows(screen_text(app)) == before
+        assert "↓ new below, End follows" in screen_text(app).splitlines()[-1]
+        assert app.screen.query_one(LiveAnswer).plain == drawn
+        transcript.settle(Said("done", T + 100, "agent", transcript._live.text if transcript._live else ""))
+        transcript.put(Note("later", T + 101, "info", "Later."))
+        await pilot.pause()
+        assert rows(screen_text(app)) == before
+        assert not transcript.is_following
+        transcript.to_end()
+        await pilot.pause()
+        await pilot.pause()
+        assert transcript.is_following
+        assert "Line 29." in screen_text(app)
+        assert "Later." in screen_text(app)
+        assert "↓ new below" not in screen_text(app)
+
+    drive(app, script)
+
+
+def test_transcript_catches_up_when_the_person_returns_to_the_end(
+    drive: Callable[..., None], screen_text: Callable[..., str]
+) -> None:
+    app = ChatApp()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        transcript = app.transcript
+        transcript.show(messages(40))
+        await pilot.pause()
+        transcript.page_up()
+        await pilot.pause()
+        transcript.stream("Word " * 200 + "last words")
+        await pilot.pause(0.1)
+        assert "last words" not in screen_text(app)
+        transcript.follow()
+        await pilot.pause(0.2)
+        assert "last words" in screen_text(app)
+
+    drive(app, script)
+
+
+def test_transcript_follows_when_text_comes_at_the_end(
+    drive: Callable[..., None], screen_text: Callable[..., str]
+) -> None:
+    app = ChatApp()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        transcript = app.transcript
+        transcript.page_up()
+        transcript.show(messages(2))
+        await pilot.pause()
+        transcript.line_up()
+        for item in messages(40, start=2):
+            transcript.put(item)
+        await pilot.pause()
+        assert "message number 41" in screen_text(app)
+        transcript.line_down()
+        transcript.post_message(wheel_down())
+        await pilot.pause()
+        transcript.put(Note("n", T, "info", "newest"))
+        await pilot.pause()
+        assert "newest" in screen_text(app)
+
+    drive(app, script)
+
+
+def test_transcript_holds_what_is_read_when_the_width_changes(
+    drive: Callable[..., None], screen_text: Callable[..., str]
+) -> None:
+    app = ChatApp()
+    items = [Said(f"k{n}", T + n * 3600, "agent", f"{n} begins. " + "word " * 60) for n in range(30)]
+
+    async def script(pilot: Pilot[Any]) -> None:
+        app.transcript.show(items)
+        await pilot.pause()
+        app.transcript.scroll_to(y=app.transcript._spots[15][0], animate=False, immediate=True)
+        await pilot.pause()
+        assert "15 begins." in "".join(screen_text(app).splitlines()[:5])
+        await pilot.resize_terminal(50, 20)
+        await pilot.pause()
+        assert "15 begins." in "".join(screen_text(app).splitlines()[:5])
+
+    drive(app, script, (120, 20))
+
+
+def test_transcript_asks_to_undo_when_the_word_is_clicked_or_enter_pressed(drive: Callable[..., None]) -> None:
+    app = ChatApp()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        app.transcript.show([SpecEdit("s", T, "agent", DIFF, (), True)])
+        await pilot.pause()
+        await pilot.click(ItemView, offset=(2, 2))
+        assert app.undos == 0
+        line = words(CONVERSATION[5]).splitlines().index("   undo") - 1
+        await pilot.click(ItemView, offset=(5, line))
+        await pilot.pause()
+        assert app.undos == 1
+        app.screen.query_one(ItemView).focus()
+        await pilot.press("enter")
+        assert app.undos == 2
+        app.transcript.put(SpecEdit("s", T, "agent", DIFF, (), False))
+        await pilot.pause()
+        await pilot.click(ItemView, offset=(5, line))
+        await pilot.press("enter", "u")
+        assert app.undos == 2
+
+    drive(app, script)
+
+
+def test_transcript_folds_and_unfolds_when_details_are_toggled(
+    drive: Callable[..., None], screen_text: Callable[..., str]
+) -> None:
+    app = ChatApp()
+    diff = "\n".join(f"+line {n}" for n in range(30))
+    items = [ToolUse("t", T, "Read", "done", 1.0, "2,000 rows"), SpecEdit("s", T, "agent", diff)]
+
+    async def script(pilot: Pilot[Any]) -> None:
+        app.transcript.show(items)
+        await pilot.pause()
+        folded = screen_text(app)
+        assert "2,000 rows" not in folded
+        assert "line 20" not in folded
+        assert "… 10 more lines, Ctrl+O shows them" in folded
+        app.transcript.toggle_details()
+        await pilot.pause()
+        assert "2,000 rows" in screen_text(app)
+        assert "line 29" in screen_text(app)
+        app.transcript.toggle_details()
+        await pilot.pause()
+        assert screen_text(app) == folded
+
+    drive(app, script, (80, 50))
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=[ascii(text[:12]) for text in HOSTILE])
+def test_transcript_shows_plain_text_when_others_wrote_it(
+    text: str, drive: Callable[..., None], screen_text: Callable[..., str]
+) -> None:
+    app = ChatApp()
+    items: list[ChatItem] = [
+        Said("a", T, "user", text),
+        Said("b", T, "agent", text),
+        Asked("c", T, text, text, text, (text, text), text),
+        ToolUse("d", T, text, "running", 1.0, text),
+        ToolUse("e", T, text, "refused", 1.0, text),
+        SpecEdit("f", T, "agent", f"+{text}\n-{text}\n {text}", (text,), True),
+        PlanShown("g", T, text, ((text, text), (text, text)), text, (text,)),
+        Measured("h", T, "results", text),
+        Measured("i", T, "answers", text),
+        RunTold("j", T, (text, text), True),
+        Note("k", T, "error", text, text),
+    ]
+
+    async def script(pilot: Pilot[Any]) -> None:
+        app.transcript.toggle_details()
+        app.transcript.show(items)
+        await pilot.pause()
+        await pilot.pause()
+        for _ in range(4):
+            assert screen_text(app).replace("\n", "").isprintable()
+            app.transcript.page_up()
+            await pilot.pause()
+        if text.isprintable():
+            assert text[:30] in words(Note("k", T, "info", text[:30]))
+
+    drive(app, script)
+
+
+def test_transcript_copies_without_wrapping_when_text_is_selected(drive: Callable[..., None]) -> None:
+    app = ChatApp()
+    text = "One sentence that is long enough to wrap at the edge of a narrow screen. " * 2 + "\n\n- a\n- b"
+
+    async def script(pilot: Pilot[Any]) -> None:
+        app.transcript.show([Said("a", T, "agent", text)])
+        await pilot.pause()
+        await pilot.mouse_down(ItemView, offset=(1, 2))
+        await pilot.hover(ItemView, offset=(20, 8))
+        await pilot.mouse_up(ItemView, offset=(20, 8))
+        await pilot.pause()
+        selected = app.screen.get_selected_text()
+        assert selected is not None
+        assert selected.startswith(text.splitlines()[0].strip())
+        assert "\n• a" in selected
+
+    drive(app, script, (60, 24))
+
+
+def test_transcript_gives_the_last_answer_when_it_is_copied(drive: Callable[..., None]) -> None:
+    app = ChatApp()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        assert app.transcript.last_answer() == ""
+        app.transcript.show(CONVERSATION)
+        assert app.transcript.last_answer() == ANSWER
+
+    drive(app, script)
+
+
+def test_transcript_takes_no_focus_when_clicked(drive: Callable[..., None]) -> None:
+    app = ChatApp()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        app.transcript.show(CONVERSATION)
+        await pilot.pause()
+        await pilot.click(Transcript, offset=(5, 5))
+        assert app.focused is None
+
+    drive(app, script)
+
+
+def test_items_name_the_speaker_once_when_one_goes_on(
+    drive: Callable[..., None], screen_text: Callable[..., str]
+) -> None:
+    app = ChatApp()
+    items = [
+        Said("1", T, "agent", "First."),
+        ToolUse("2", T + 1, "Read", "done", 0.1),
+        Said("3", T + 2, "agent", "Second."),
+        Said("4", T + 3, "user", "Mine."),
+        Said("5", T + 4, "agent", "Third."),
+        Said("6", T + 4000, "agent", "Much later."),
+    ]
+
+    async def script(pilot: Pilot[Any]) -> None:
+        app.transcript.show(items)
+        await pilot.pause()
+        headings = [line.strip() for line in screen_text(app).splitlines() if "·" in line and "Read" not in line]
+        assert headings == ["Agent · 14:13", "You · 14:13", "Agent · 14:13", "Agent · 15:20"]
+
+    drive(app, script)
+
+
+def test_item_says_that_a_message_waits_when_it_is_not_sent() -> None:
+    assert words(CONVERSATION[-1]).endswith("(waiting for the engine)")
+
+
+def test_item_keeps_figures_whole_when_the_screen_is_narrow() -> None:
+    wide, narrow = words(CONVERSATION[12], 120), words(CONVERSATION[12], 60)
+    assert FIGURES.splitlines()[1] in wide
+    assert "results pane" not in wide
+    assert len(narrow.splitlines()) == len(wide.splitlines()) + 2 - 1 * (len(narrow.splitlines()[-1]) > 60)
+    assert "results pane" in narrow.replace("\n", " ")
+    assert all(line.endswith("…") for line in narrow.splitlines()[1:4])
+
+
+def test_item_shows_the_reason_when_a_tool_is_refused() -> None:
+    assert words(CONVERSATION[3]) == "✗ Delete data/ · refused: nothing outside the project is written"
+
+
+def test_item_shows_the_latest_lines_when_a_log_is_long() -> None:
+    folded, whole = words(CONVERSATION[11]), words(CONVERSATION[11], is_open=True)
+    assert "step 319" in folded
+    assert "step 300" not in folded
+    assert "step 300" in whole
