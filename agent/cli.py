@@ -262,6 +262,9 @@ def _add_runs(commands: "_Commands[argparse.ArgumentParser]") -> None:
     ):
         parser = _command(commands, name, summary)
         parser.add_argument("run", metavar="RUN", nargs="?" if name == "report" else None)
+        if name == "report":
+            rows = ("all", "worse", "better", "same", "wrong")
+            parser.add_argument("--rows", choices=rows, help="print these test rows instead, with every answer")
         if name == "logs":
             parser.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
         else:

@@ -172,6 +172,15 @@ def _show_run(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
+    if arguments.rows is not None:
+        from agent.result_text import measured_row_text
+
+        for number, row in enumerate(Tailor(arguments.project).rows(arguments.run, outcome=arguments.rows)):
+            if arguments.json:
+                show_json("row", row)
+            else:
+                show(measured_row_text(row, terminal_width(), is_first=number == 0))
+        return ExitCode.DONE
     results = Tailor(arguments.project).results(arguments.run)
     if arguments.json:
         show_json("results", results)

@@ -11,6 +11,7 @@ from tools.wording import count, duration, percent, size
 if TYPE_CHECKING:
     from tools.data.inspect import FileProfile
     from tools.doctor import Finding
+    from tools.evaluation.rows import MeasuredRow
     from tools.runs import RunInfo
     from tools.steps import JsonDict
 
@@ -58,6 +59,22 @@ def results_text(results: "JsonDict", width: int) -> str:
     if results["endpoint"]:
         parts.append(f"Served at {results['endpoint']}; ask it with: tailor play -p 'your prompt'")
     return "\n\n".join(parts)
+
+
+def measured_row_text(row: "MeasuredRow", width: int, *, is_first: bool) -> str:
+    """Return one test row with every answer whole, a line above all but the first."""
+    from tools.evaluation.text import wrap
+
+    words = {True: "✓ right", False: "✗ wrong"}
+    answers = [("base", row.base, words[row.base_right])]
+    if row.custom is not None:
+        answers.append(("custom", row.custom, words[bool(row.custom_right)]))
+    lines = [] if is_first else ["─" * width]
+    lines.append(f"Row {row.number:,} · {row.outcome or 'base model alone'} · {one_line(row.source)}")
+    for label, text in [("prompt", row.prompt), ("wanted", row.wanted), *((f"{a} {c}", b) for a, b, c in answers)]:
+        parts = [part for line in visible(text, 100_000).split("\n") for part in wrap(line, width - 16)]
+        lines += [f"  {label if number == 0 else '':<14}{part}".rstrip() for number, part in enumerate(parts)]
+    return "\n".join(lines)
 
 
 def answers_text(prompt: str, answers: "JsonDict") -> str:

@@ -86,7 +86,8 @@ class MeasuredRowSource:
     def page(self, choice: str, contains: str, offset: int, limit: int) -> RowsFound:
         """Return rows in one line each."""
         page = self._opened().page(cast("RowFilter", choice), offset, limit, contains)
-        counts = tuple((name, _CHOICES[name], number) for name, number in page.counts.items())
+        titles = _CHOICES if "worse" in page.counts else {**_CHOICES, "wrong": "wrong"}
+        counts = tuple((name, titles[name], number) for name, number in page.counts.items())
         return RowsFound(tuple(_cells(row) for row in page.rows), page.total, counts)
 
     def whole(self, choice: str, contains: str, index: int) -> RowWhole:

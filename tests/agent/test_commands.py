@@ -224,6 +224,18 @@ def test_report_shows_base_against_custom(done: Path, cli: Cli):
     assert "100.0" in out
 
 
+def test_report_prints_every_row_of_a_filter_in_words_and_in_json(done: Path, cli: Cli):
+    results = json.loads(cli("-C", done, "report", "--json")[1])
+    code, out, err = cli("-C", done, "report", "--rows", "better", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert (code, err) == (0, "")
+    assert len(rows) == results["checks"][0]["difference"]["wins"] > 0
+    assert {(row["type"], row["outcome"]) for row in rows} == {("row", "better")}
+    out = cli("-C", done, "report", "--rows", "all")[1]
+    assert out.count("Row ") == results["report"]["test_set"]["num_rows"]
+    assert all(part in out for part in ("prompt", "wanted", "base ✗ wrong", "custom ✓ right", "data/test.csv:"))
+
+
 def test_logs_escape_what_a_job_printed(tailor: Tailor, cli: Cli):
     run = tailor.layout.run("r1")
     serve_manifest(tailor, "r1")

@@ -40,7 +40,7 @@ class DataPane(Vertical):
     DataPane > #data-keys { height: 1; padding: 0 1; color: $text-muted; }
     DataPane.-empty > * { display: none; }
     DataPane.-empty > #data-message { display: block; }
-    .-narrow DataPane.-reading-rows > #data-report { max-height: 3; }
+    DataPane.-narrow.-reading-rows > #data-report { max-height: 3; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "choose('train')", "Training rows", show=False, id="data.train"),
@@ -74,6 +74,7 @@ class DataPane(Vertical):
 
     def on_resize(self, event: events.Resize) -> None:
         """Draw the bars for the new width."""
+        self.set_class(self.screen.has_class("-narrow"), "-narrow")
         self._draw()
 
     def on_descendant_focus(self) -> None:

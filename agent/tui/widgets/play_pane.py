@@ -40,7 +40,7 @@ class PlayPane(Vertical):
     PlayPane > #play-message { display: none; padding: 1; }
     PlayPane > #play-asked { height: 1; padding: 0 1; color: $text-muted; }
     PlayPane > #play-sides { height: 1fr; layout: vertical; }
-    .-wide PlayPane > #play-sides { layout: horizontal; }
+    PlayPane.-wide > #play-sides { layout: horizontal; }
     PlayPane > #play-status { height: auto; max-height: 3; padding: 0 1; }
     PlayPane > #play-keys { height: 1; padding: 0 1; color: $text-muted; }
     PlayPane.-empty > * { display: none; }
@@ -237,6 +237,7 @@ class PlayPane(Vertical):
         if not self._state.models:
             return
         state, is_wide = self._state, self.screen.has_class("-wide")
+        self.set_class(is_wide, "-wide")
         asked = state.exchange.prompt if state.exchange is not None else ""
         self.query_one("#play-asked", Static).update(Content(f"› {one_line(asked, 300)}" if asked else ""))
         views = state.sides()

@@ -68,8 +68,7 @@ class AnswerSide(Vertical):
     AnswerSide.-better { border: round $success; }
     AnswerSide > VerticalScroll { height: 1fr; scrollbar-size-vertical: 1; }
     AnswerSide > VerticalScroll > Static { height: auto; }
-    AnswerSide > .side-foot { height: auto; color: $text-muted; display: none; }
-    .-wide AnswerSide > .side-foot { display: block; }
+    AnswerSide > .side-foot { height: auto; color: $text-muted; }
     """
 
     def __init__(self, letter: Letter) -> None:
@@ -98,7 +97,9 @@ class AnswerSide(Vertical):
         self.border_title = Content(title + mark)
         self.border_subtitle = None if is_wide or not figures else Content(figures)
         self.set_class(view.mark == "better", "-better")
-        self.query_one(".side-foot", Static).update(Content("\n".join(part for part in view.foot if part)))
+        foot = self.query_one(".side-foot", Static)
+        foot.display = is_wide
+        foot.update(Content("\n".join(part for part in view.foot if part)))
 
 
 class VoteRow(Static, can_focus=True):

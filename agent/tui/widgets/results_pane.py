@@ -48,7 +48,7 @@ class ResultsPane(Vertical):
     ResultsPane.-empty > #results-message { display: block; }
     ResultsPane.-empty > #results-summary, ResultsPane.-empty > RowsArea { display: none; }
     ResultsPane.-empty > #results-keys { display: none; }
-    .-narrow ResultsPane.-reading-rows > #results-summary { max-height: 3; }
+    ResultsPane.-narrow.-reading-rows > #results-summary { max-height: 3; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "choose('all')", "All rows", show=False, id="results.all"),
@@ -94,6 +94,7 @@ class ResultsPane(Vertical):
 
     def on_resize(self, event: events.Resize) -> None:
         """Draw the bars for the new width."""
+        self.set_class(self.screen.has_class("-narrow"), "-narrow")
         self._draw()
 
     def on_descendant_focus(self) -> None:

@@ -1,4 +1,5 @@
 import socket
+import threading
 
 import pytest
 
@@ -7,7 +8,8 @@ from specs.run import Message
 from tests.fakes.chat_script import Failure, Recorded, Reply, say
 from tests.fakes.measured_project import NOTHING
 from tests.fakes.openai_server import rate_limited
-from tools.deployment.playground import Delta, Summary, play, stream
+from tools.deployment.chat import Sampling
+from tools.deployment.playground import Completed, Delta, Summary, play, stream
 from tools.errors import BackendError, UsageError
 from tools.ledger import Ledger
 
@@ -44,6 +46,36 @@ def test_stream_yields_both_sides_and_then_a_summary(project) -> None:
         assert len(pieces) > 1
     assert isinstance(events[-1], Summary)
     assert sum(isinstance(event, Summary) for event in events) == 1
+
+
+def test_stream_tells_each_side_that_is_complete_before_the_summary(project) -> None:
+    project.serve("r1", _by_model)
+    events = list(stream(project.layout, "hello", backend=project.backend))
+    completed = {event.answer.model: event.answer for event in events if isinstance(event, Completed)}
+    assert isinstance(events[-1], Summary)
+    assert tuple(completed[answer.model] for answer in events[-1].answers) == events[-1].answers
+
+
+def test_stream_asks_each_model_with_its_own_temperature_and_seed(project) -> None:
+    server = project.serve("r1", _by_model)
+    settings = {"bank@1": Sampling(temperature=0.7, seed=11)}
+    assert list(stream(project.layout, "hello", backend=project.backend, sampling=settings))
+    sent = {request.body["model"]: request.body for request in server.requests}
+    assert (sent["bank@1"]["temperature"], sent["bank@1"]["seed"]) == (0.7, 11)
+    assert sent["seedling"]["temperature"] == 0
+    assert "seed" not in sent["seedling"]
+    assert server.refused == []
+
+
+def test_stream_ends_without_a_summary_when_it_is_stopped_from_another_thread(project) -> None:
+    project.serve("r1", lambda _: say("word " * 4000, pause_s=0.02))
+    stop = threading.Event()
+    events = []
+    for event in stream(project.layout, "hello", backend=project.backend, stop=stop):
+        events.append(event)
+        threading.Thread(target=stop.set).start()
+    assert events
+    assert not any(isinstance(event, Summary | Completed) for event in events)
 
 
 def test_stream_leaves_no_request_behind_when_it_is_closed(project) -> None:

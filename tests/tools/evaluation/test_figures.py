@@ -1,6 +1,6 @@
 import pytest
 
-from tools.evaluation.figures import chance, percent, points, span
+from tools.evaluation.figures import chance, luck, percent, points, span
 from tools.evaluation.report import Difference, Interval
 
 
@@ -17,3 +17,18 @@ def test_figures_carry_their_intervals():
     difference = Difference(value=0.857, low=0.843, high=0.87, p=0.0, wins=9, ties=0, losses=0)
     assert points(difference) == "+85.7 points (+84.3 to +87.0)"
     assert (chance(0.0), chance(0.0123)) == ("p < 0.001", "p = 0.012")
+
+
+@pytest.mark.parametrize(
+    ("p", "often"),
+    [
+        (0.0, "less than 1 time in 1,000 (p < 0.001)"),
+        (0.001, "about 1 time in 1,000 (p = 0.001)"),
+        (0.0124, "about 12 times in 1,000 (p = 0.012)"),
+        (0.0949, "about 95 times in 1,000 (p = 0.095)"),
+        (0.375, "about 38 times in 100 (p = 0.375)"),
+        (1.0, "about 100 times in 100 (p = 1.000)"),
+    ],
+)
+def test_luck_is_told_in_words_with_its_figure(p: float, often: str):
+    assert luck(p) == f"luck alone would do it {often}"
