@@ -43,8 +43,8 @@ class ApprovalPanel(Widget, can_focus=True):
         display: none; height: 1fr; padding: 0 1;
         border: round $warning; border-title-color: $text-warning; border-title-style: bold;
     }
-    Screen.-wide ApprovalPanel { height: 50%; max-height: 60%; }
-    ApprovalPanel.-maximized { height: 1fr; max-height: 100%; }
+    Screen.-wide ApprovalPanel { height: 50%; min-height: 12; }
+    Screen ApprovalPanel.-maximized { height: 1fr; max-height: 100%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "choose('y')", "Approve once", id="approval.once", show=False),

@@ -182,12 +182,21 @@ class ApprovalBody(VerticalScroll, can_focus=False):
         return max(0, self.virtual_size.height - self._bottom)
 
     @property
+    def room(self) -> int:
+        """Lines that can be seen: what is docked beside the body covers it where the window is too small for both."""
+        parent = self.parent
+        if not isinstance(parent, Widget):
+            return 0
+        docked = sum(sibling.outer_size.height for sibling in self.siblings)
+        return max(0, min(self.scrollable_content_region.height, parent.size.height - docked))
+
+    @property
     def _bottom(self) -> int:
-        return round(self.scroll_y) + self.scrollable_content_region.height
+        return round(self.scroll_y) + self.room
 
     def look(self) -> None:
         """Note how far the rows are in view."""
-        if not self.is_attached or not self.size.height or not self._once.is_laid_out or not self._rest.is_laid_out:
+        if not self.is_attached or not self.room or not self._once.is_laid_out or not self._rest.is_laid_out:
             return
         self.has_seen_step |= self._bottom >= self._once.virtual_region.bottom
         self.has_seen_all |= self._bottom >= self._rest.virtual_region.bottom

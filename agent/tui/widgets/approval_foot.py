@@ -24,6 +24,7 @@ _OPTIONS = (
     ("n", "Deny, and tell the agent why…"),
 )
 _HINT = "↑↓ move · Enter choose · d full screen · Esc decide later (the agent waits)"
+_TOO_SMALL = "The window is too small to show what would be approved. Make it larger, or press d."
 _FIELD_HINT = "Enter {} · Esc go back (nothing is decided yet)"
 
 
@@ -62,7 +63,7 @@ class ApprovalFoot(Vertical):
         """Say why nothing is decided, else how much there is still to read; None leaves the refusal as it is."""
         if refused is not None:
             self._refusal = refused
-        sentence = self._refusal or view.blocked
+        sentence = self._refusal or view.blocked or ("" if body.room else _TOO_SMALL)
         self._news.set_class(bool(sentence), "-refused")
         if sentence:
             self._news.update(Content(f"✗ {one_line(sentence, len(sentence))}"))
@@ -109,6 +110,8 @@ def refusal(view: ApprovalView, answer: Answer, body: ApprovalBody) -> str:
         return ""
     if view.blocked:
         return view.blocked
+    if not body.room:
+        return _TOO_SMALL
     if answer == "y" and not body.has_seen_step:
         return "Not read to the end of this step yet: PgDn scrolls, then press y."
     if answer == "a" and not body.has_seen_all:
