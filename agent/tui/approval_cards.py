@@ -1,6 +1,7 @@
 """An approval request as the person sees it, made by code from its plan. Nothing is cut and nothing is drawn here."""
 
 import math
+import re
 from collections.abc import Sequence
 
 from agent.cards import plan_cards
@@ -12,6 +13,12 @@ from tools.escape import one_line
 from tools.wording import duration, money, size
 
 _IRREVERSIBLE = "cannot be undone"
+# how tools.escape marks what it left out
+_CUT = re.compile(r"… \(\d+ more characters\)\Z")
+_TOO_LONG = (
+    "The difference to the spec you last approved is too long to be shown whole, so it cannot be approved here: "
+    "read `tailor plan` and approve with `tailor run`."
+)
 
 
 def approval_view(request: ApprovalRequested, *, budget_usd: float | None, blocked: str = "") -> ApprovalView:
@@ -40,8 +47,8 @@ def approval_view(request: ApprovalRequested, *, budget_usd: float | None, block
         reasons=tuple(_whole(reason) for reason in request.reasons),
         ceiling=f"at most {duration(plan.max_seconds)} and {money(plan.max_usd)}",
         confirm_once=_to_type(plan, steps[: first + 1]),
-        confirm_all=_to_type(plan, steps) if len(steps) > first + 1 else None,
-        blocked=blocked,
+        confirm_all=_to_type(plan, steps),
+        blocked=blocked or (_TOO_LONG if _CUT.search(request.diff) else ""),
     )
 
 

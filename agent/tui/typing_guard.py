@@ -29,8 +29,11 @@ class TypingGuard:
         self._typed_at = self._clock()
 
     def asked(self) -> None:
-        """A request arrived and wants to be shown."""
-        self._asked_at = self._clock()
+        """A request wants to be shown; the wait of one that was announced before goes on."""
+        now = self._clock()
+        # what was asked long ago was taken back before it could be shown
+        if self._asked_at is None or now - self._asked_at > 2 * PATIENCE_S:
+            self._asked_at = now
 
     def may_open(self) -> bool:
         """Return whether a request may be shown now."""

@@ -247,6 +247,7 @@ def test_approval_opens_after_30_seconds_when_the_typing_never_ends() -> None:
     for _ in range(29):
         clock.now += 1
         guard.typed()
+        guard.asked()
         assert not guard.may_open()
     clock.now += 1
     guard.typed()
@@ -256,6 +257,17 @@ def test_approval_opens_after_30_seconds_when_the_typing_never_ends() -> None:
     assert not guard.may_decide()
     clock.now += 0.5
     assert guard.may_decide()
+
+
+def test_approval_waits_for_a_pause_when_an_earlier_request_was_taken_back() -> None:
+    clock = Clock()
+    guard = TypingGuard(clock)
+    guard.asked()
+    clock.now += 100
+    guard.typed()
+    guard.asked()
+    assert not guard.may_open()
+    assert guard.wait_s == 1.5
 
 
 def test_approval_decides_nothing_when_a_text_is_pasted(

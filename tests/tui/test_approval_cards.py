@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent.cards import plan_cards
+from agent.cards import plan_cards, spec_diff
 from agent.events import ApprovalRequested
 from agent.tui.approval_cards import approval_view
 from specs.plan import Plan
@@ -104,6 +104,20 @@ def test_approval_view_wants_an_exact_amount_typed_when_it_is_whole_or_below_a_d
         plan = a_plan(a_step("train", effect="spend", estimate=an_estimate(cost_usd=usd)), max_usd=20)
         typed.append(approval_view(request_for(plan), budget_usd=None).confirm_once)
     assert typed == ["12", "13", "1", "12"]
+
+
+def test_approval_view_wants_the_amount_typed_for_all_when_the_request_has_one_paid_step(
+    request_for: Callable[..., ApprovalRequested],
+) -> None:
+    plan = a_plan(a_step("train", effect="spend", estimate=an_estimate(cost_usd=2)), max_usd=20)
+    assert approval_view(request_for(plan), budget_usd=None).confirm_all == "2"
+
+
+def test_approval_view_is_blocked_when_the_difference_was_cut(request_for: Callable[..., ApprovalRequested]) -> None:
+    request = request_for(a_plan(), diff=spec_diff("name: a\n", "".join(f"line_{n}: {n}\n" for n in range(5_000))))
+    assert "too long to be shown whole" in approval_view(request, budget_usd=None).blocked
+    assert approval_view(request, budget_usd=None, blocked="Plan only.").blocked == "Plan only."
+    assert approval_view(request_for(a_plan(), diff="-a\n+b"), budget_usd=None).blocked == ""
 
 
 def test_approval_view_wants_the_name_typed_when_a_step_cannot_be_undone(

@@ -79,7 +79,7 @@ def _card_rows(card: CardView) -> list[Row]:
 
 
 def _value_rows(card: CardView) -> list[Row]:
-    rows = [Row(f"{_shown(name)} = {_shown(value)}", hanging="    ", tail=_reason(why), tail_style="$text-muted")
+    rows = [Row(f"{_shown(name)} = {_shown(value)}", hanging="    ", tail=_reason(why))
             for name, value, why in card.values]  # fmt: skip
     return [Row("Values and why:", style="bold"), *rows] if rows else []
 
@@ -91,11 +91,11 @@ def _reason(why: str) -> str:
 def _diff_rows(view: ApprovalView) -> list[Row]:
     lines = list(_diff_lines(view.diff))
     if not lines:
-        first = "Nothing was approved before, so there is no difference to show."
+        first = "Nothing was approved before, or the spec is as it was then: there is no difference to show."
         return [Row(first if view.is_first else "No change of the spec since you last approved.", "diff")]
     rows = [Row("Spec you last approved → this plan's spec:", style="bold")]
     styles = {"+": "$text-success", "-": "$text-error"}
-    return rows + [Row(line, style=styles.get(line[:1], "$text-muted"), hanging=_CONTINUED) for line in lines]
+    return rows + [Row(line, style=styles.get(line[:1], ""), hanging=_CONTINUED) for line in lines]
 
 
 def _diff_lines(diff: str) -> Iterable[str]:
