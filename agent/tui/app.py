@@ -204,11 +204,14 @@ class TailorApp(CrashSafe[None]):
         from specs.errors import TailorError
 
         try:
-            bridge, restored = self.desk.open(lambda: self.post_message(EngineTold()) and None)
+            bridge, restored = self.desk.open(self._wake)
         except TailorError as error:
             self.call_from_thread(self.desk.failed, error.message, error.hint)
             return
         self.call_from_thread(self._opened, bridge, restored)
+
+    def _wake(self) -> None:
+        self.post_message(EngineTold())
 
     def _opened(self, bridge: "Bridge", restored: AppState) -> None:
         self.desk.opened(bridge, restored)

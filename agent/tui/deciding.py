@@ -118,7 +118,7 @@ class Deciding:
             return
         self._is_waiting = False
         self._shown = state.request.request_id
-        self._app.workspace.add_class("-asking")
+        self._app.workspace.panes.ask(True)
         panel.show(self.view(state.request))
 
     def _blocked(self, state: AppState) -> str:

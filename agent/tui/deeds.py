@@ -128,7 +128,7 @@ class Deeds:
             if is_wanted:
                 deed()
 
-        self._app.push_screen(Confirm(title, sentences, label), answered)
+        self._app.push_screen(Confirm(title, sentences, yes=label), answered)
 
     def _in_thread(self, deed: Callable[[], None]) -> None:
         self._app.run_worker(lambda: self._told(deed), thread=True, group="deeds")

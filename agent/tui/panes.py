@@ -1,9 +1,9 @@
 """Which pane of the workspace is open: chat, a stage's pane, the spec. Panes are made when they are first opened."""
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 from textual.widget import Widget
-from textual.widgets import ContentSwitcher
+from textual.widgets import ContentSwitcher, TextArea
 
 from agent.tui.frame_views import STAGES
 from agent.tui.viewmodels.frame import StageName
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from agent.tui.screens.jump import Target
     from agent.tui.screens.workspace import Workspace
 
+WIDE = 110
+"""Columns from which the spec stands beside the chat."""
 PaneName: TypeAlias = Literal["chat", "run", "results", "data", "play"]
 _STAGE_OF_PANE: dict[PaneName, StageName] = {
     "chat": "interview",
@@ -23,6 +25,15 @@ _STAGE_OF_PANE: dict[PaneName, StageName] = {
     "data": "data",
     "play": "play",
 }
+
+
+@runtime_checkable
+class Reloading(Protocol):
+    """A pane that reads when it is told to."""
+
+    def reload(self) -> None:
+        """Read again."""
+        ...
 
 
 class Panes:
@@ -34,26 +45,45 @@ class Panes:
         self.stage: StageName = "interview"
         self.is_chosen = False
         """Whether the person chose the open pane; what happens then opens no other."""
+        self.is_spec_open = False
+        """Whether the spec is looked at; on a narrow screen it then covers the body."""
+        self.is_asking = False
+        """Whether an approval is shown."""
 
-    @property
-    def is_spec_open(self) -> bool:
-        """Whether the spec covers the body, which it does on a narrow screen alone."""
-        return self._screen.has_class("-spec")
+    def arrange(self) -> None:
+        """Show and hide the parts of the body. Set on the widgets themselves, as keys can only go to what is shown."""
+        is_wide = self._screen.size.width >= WIDE
+        self._screen.query_one(SpecPane).display = is_wide or self.is_spec_open
+        self._screen.query_one("#left").display = is_wide or not self.is_spec_open
+        self._screen.query_one(ContentSwitcher).display = is_wide or not self.is_asking
+        self._screen.query_one(Prompt).display = not self.is_asking and self.opened != "play"
+
+    def ask(self, is_asking: bool) -> None:
+        """Make room for an approval, or take the room back."""
+        if is_asking != self.is_asking:
+            self.is_asking = is_asking
+            if is_asking:
+                self.is_spec_open = False
+            self.arrange()
+            if not is_asking:
+                self.focus()
 
     def open(self, name: PaneName, *, by_itself: bool = False) -> None:
         """Show a pane in the body; one that opens by itself does not take the place of a chosen one."""
         if by_itself and (self.is_chosen or self.is_spec_open):
             return
+        # what is about to be hidden must not pass the keys on to a neighbour that is hidden, too
+        self._screen.set_focus(None)
         self.is_chosen = not by_itself and name != "chat"
         self.opened = name
         if name != self._pane_of_stage(self.stage):
             self.stage = _STAGE_OF_PANE[name]
-        self._screen.remove_class("-spec")
-        self._screen.set_class(name == "play", "-playing")
+        self.is_spec_open = False
+        self.arrange()
         switcher = self._screen.query_one(ContentSwitcher)
         if name == "chat":
             switcher.current = name
-            self._screen.query_one(Prompt).focus()
+            self.focus()
         else:
             self._show(switcher, name)
         self._draw_rail()
@@ -81,7 +111,8 @@ class Panes:
 
     def open_spec(self, *, start: bool = False) -> None:
         """Show the spec; with `start` the keys go into its text."""
-        self._screen.add_class("-spec")
+        self.is_spec_open = True
+        self.arrange()
         spec = self._screen.query_one(SpecPane)
         if start:
             spec.start_editing()
@@ -107,15 +138,16 @@ class Panes:
                 self.focus()
 
     def ask_models(self, prompt: str) -> None:
-        """Ask both models in the playground."""
-        from agent.tui.widgets.play_pane import PlayPane
+        """Write a prompt into the playground's field; Enter sends it."""
+        from agent.tui.widgets.play_parts import PlayPrompt
 
-        self._screen.call_after_refresh(lambda: self._screen.query_one(PlayPane).ask(prompt))
+        self._screen.call_after_refresh(lambda: self._screen.query_one(PlayPrompt).load_text(prompt))
 
     def next(self) -> None:
         """Go to the next pane: chat, spec, the stage that was open last."""
         if self.is_in_spec():
-            self._screen.remove_class("-spec")
+            self.is_spec_open = False
+            self.arrange()
             stage = self._screen.desk.state.facts.running or self.opened != "chat"
             if stage and self.opened == "chat":
                 self.open_run(None)
@@ -128,7 +160,8 @@ class Panes:
     def step_back(self) -> bool:
         """Close the topmost thing of the workspace; return whether there was one."""
         if self.is_in_spec() or self.is_spec_open:
-            self._screen.remove_class("-spec")
+            self.is_spec_open = False
+            self.arrange()
             self.focus()
             return True
         if self.opened != "chat":
@@ -137,11 +170,19 @@ class Panes:
         return False
 
     def focus(self) -> None:
-        """Give the keys to the open pane."""
+        """Give the keys to the open pane, once it is on the screen."""
+        self._screen.call_after_refresh(self._focus_now)
+
+    def _focus_now(self) -> None:
         if self.opened == "chat":
-            self._screen.query_one(Prompt).focus()
-        elif panes := self._screen.query(f"#{self.opened}"):
-            panes.first().focus()
+            self._screen.query_one(Prompt).focus_input()
+            return
+        for pane in self._screen.query(f"#{self.opened}"):
+            # a field to type in comes first, where the pane has one
+            entries = [pane, *pane.query(TextArea), *pane.query("*")]
+            entry = next((node for node in entries if node.focusable), None)
+            if entry is not None:
+                entry.focus()
 
     def is_in_spec(self) -> bool:
         """Whether the spec has the keys."""
@@ -151,10 +192,17 @@ class Panes:
     def _show(self, switcher: ContentSwitcher, name: PaneName) -> None:
         if not self._screen.query(f"#{name}"):
             switcher.mount(self._make(name))
-        elif reload := getattr(self._screen.query_one(f"#{name}"), "reload", None):
-            reload()
         switcher.current = name
-        self._screen.call_after_refresh(self.focus)
+        self._screen.call_after_refresh(self._shown, name)
+
+    def _shown(self, name: PaneName) -> None:
+        """Let a pane that keeps no watch itself read again what it shows."""
+        if name != self.opened:
+            return
+        pane = self._screen.query_one(f"#{name}")
+        if isinstance(pane, Reloading):
+            pane.reload()
+        self.focus()
 
     def _make(self, name: PaneName) -> Widget:
         layout = self._screen.desk.layout

@@ -79,15 +79,11 @@ class Router:
     def _approval(self, now: AppState) -> None:
         panel = self._screen.query_one(ApprovalPanel)
         if now.request is None:
-            was_asking = self._screen.has_class("-asking")
             panel.hide()
-            self._screen.remove_class("-asking")
-            if was_asking:
-                self._screen.panes.focus()
+            self._screen.panes.ask(False)
         elif now.is_put_off:
             panel.fold()
-            self._screen.remove_class("-asking")
-            self._screen.panes.focus()
+            self._screen.panes.ask(False)
         else:
             self._screen.tailor.deciding.ask(now)
 

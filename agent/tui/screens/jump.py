@@ -42,7 +42,7 @@ class JumpScreen(ModalScreen[Target | None]):
 
     def on_key(self, event: events.Key) -> None:
         """A letter chooses; any other key does nothing."""
-        target = next((name for letter, name, _ in _TARGETS if letter == event.character), None)
+        target: Target | None = next((name for letter, name, _ in _TARGETS if letter == event.character), None)
         if target is not None:
             event.stop()
             self.dismiss(target)

@@ -4,7 +4,7 @@ Lays out and passes messages on. What is drawn follows from the state (`router`)
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -17,7 +17,7 @@ from agent.tui import messages
 from agent.tui.desk import Desk
 from agent.tui.frame_views import header_view, stage_views, status_view
 from agent.tui.keys import KeyBar, bar_entries, bindings_for
-from agent.tui.panes import Panes
+from agent.tui.panes import WIDE, Panes
 from agent.tui.router import Router
 from agent.tui.screens.workspace_keys import ChatKeys, LookKeys, TalkKeys
 from agent.tui.typing_guard import TypingGuard
@@ -30,8 +30,6 @@ from agent.tui.widgets.transcript import Transcript
 if TYPE_CHECKING:
     from agent.tui.app import TailorApp
 
-WIDE = 110
-
 
 class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
     """The screen of one project.
@@ -43,7 +41,6 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
     """
 
     AUTO_FOCUS = "PromptArea"
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (WIDE, "-wide")]
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for("workspace"), *bindings_for("stages")]
     DEFAULT_CSS = """
     Workspace {
@@ -52,16 +49,13 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
         #left { width: 1fr; height: 100%; }
         #stage { height: 1fr; }
         #spec { display: none; width: 1fr; height: 100%; }
-        &.-wide #spec { display: block; width: 44%; max-width: 64; border-left: vkey $panel; }
-        &.-narrow.-spec #spec { display: block; }
-        &.-narrow.-spec #left { display: none; }
-        &.-asking #prompt, &.-playing #prompt { display: none; }
-        &.-narrow.-asking #stage { display: none; }
+        &.-wide #spec { width: 44%; max-width: 64; border-left: vkey $panel; }
     }
     """
 
     def __init__(self, desk: Desk, guard: TypingGuard, keymap: dict[str, str] | None = None) -> None:
         super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
         self.desk = desk
         self.guard = guard
         self.keymap = keymap or {}
@@ -87,16 +81,17 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
 
     def on_mount(self) -> None:
         """Take keys from the first frame on."""
-        self.query_one(Prompt).focus()
+        self.query_one(Prompt).focus_input()
 
     def on_screen_resume(self) -> None:
         """A screen on top was closed: the prompt takes the keys again unless something else has them."""
         if self.focused is None:
-            self.query_one(Prompt).focus()
+            self.query_one(Prompt).focus_input()
 
     def on_resize(self) -> None:
         """Show as many keys as fit."""
         self.query_one(KeyBar).set_entries(bar_entries(is_wide=self.size.width >= WIDE, keymap=self.keymap))
+        self.panes.arrange()
 
     def leaving(self) -> None:
         """Keep what is being edited before the app ends."""
@@ -105,12 +100,7 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
     @property
     def tailor(self) -> "TailorApp":
         """The app, for what reaches beyond this screen."""
-        from agent.tui.app import TailorApp
-
-        app = self.app
-        if not isinstance(app, TailorApp):
-            raise TypeError("the workspace belongs to TailorApp")
-        return app
+        return cast("TailorApp", cast("Any", self).app)
 
     @on(messages.Submitted)
     def _submitted(self, message: messages.Submitted) -> None:
