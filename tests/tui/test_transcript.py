@@ -3,7 +3,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from textual import events
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.screen import Screen
@@ -20,8 +19,7 @@ from agent.tui.viewmodels.chat import (
     SpecEdit,
     ToolUse,
 )
-from agent.tui.widgets.chat_items import ItemView, Place, item_blocks
-from agent.tui.widgets.streaming import LiveAnswer
+from agent.tui.widgets.chat_items import ItemView
 from agent.tui.widgets.transcript import Transcript
 
 T = 1_790_000_000.0
@@ -92,20 +90,6 @@ CONVERSATION: tuple[ChatItem, ...] = (
     ToolUse("t9", T + 74, "Train", "running", 3.0, "step 312 of 500"),
     Said("u3", T + 80, "user", "And this waits.", False),
 )
-HOSTILE = (
-    "[",
-    "[/x]",
-    "[=1]",
-    "[bold]x[/]",
-    "\x1b[31mred\x1b]8;;http://evil\x07x\x1b]8;;\x07",
-    "\u202eabc\u2066",
-    "a\u200bb\u00adc",
-    "漢字" * 60,
-    "🙂👨‍👩‍👧" * 20,
-    "tab\there\r\nnext\x00",
-    "",
-    "x" * 100_000,
-)
 
 
 class ChatScreen(Screen[None]):
@@ -150,18 +134,13 @@ def messages(count: int, start: int = 0) -> list[ChatItem]:
     ]
 
 
-def wheel_down() -> events.MouseScrollDown:
-    return events.MouseScrollDown(None, 1, 1, 0, 1, 0, False, False, False)
+def colours_of(app: App[Any]) -> set[str]:
+    return {str(segment.style) for strip in app.screen._compositor.render_strips() for segment in strip}
 
 
 def rows(text: str) -> list[str]:
     """Return the lines without the scrollbar and without the last, where the marker stands."""
     return [line[:79].rstrip() for line in text.splitlines()[:-1]]
-
-
-def words(item: ChatItem, width: int = 80, is_open: bool = False, place: Place | None = None) -> str:
-    blocks = item_blocks(item, place or Place(False, False), is_open)
-    return "\n".join(line.content.plain.rstrip() for block in blocks for line in block.lines(width))
 
 
 @pytest.mark.parametrize("size", [(80, 24), (140, 40)], ids=["narrow", "wide"])
@@ -320,109 +299,6 @@ def test_transcript_drops_items_when_they_are_removed(
     drive(app, script)
 
 
-def test_transcript_does_not_move_when_scrolled_up_and_text_comes(
-    drive: Callable[..., None], screen_text: Callable[..., str]
-) -> None:
-    app = ChatApp()
-
-    async def script(pilot: Pilot[Any]) -> None:
-        transcript = app.transcript
-        transcript.show(messages(40))
-        await pilot.pause()
-        transcript.stream("The answer begins.\n\n")
-        await pilot.pause(0.1)
-        for _ in range(4):
-            transcript.line_up()
-        await pilot.pause()
-        before = rows(screen_text(app))
-        drawn = app.screen.query_one(LiveAnswer).plain
-        for number in range(30):
-            transcript.stream(f"Line {number}.\n\n")
-        await pilot.pause(0.2)
-        assert rows(screen_text(app)) == before
-        assert "↓ new below, End follows" in screen_text(app).splitlines()[-1]
-        assert app.screen.query_one(LiveAnswer).plain == drawn
-        transcript.settle(Said("done", T + 100, "agent", transcript._live.text if transcript._live else ""))
-        transcript.put(Note("later", T + 101, "info", "Later."))
-        await pilot.pause()
-        assert rows(screen_text(app)) == before
-        assert not transcript.is_following
-        transcript.to_end()
-        await pilot.pause()
-        await pilot.pause()
-        assert transcript.is_following
-        assert "Line 29." in screen_text(app)
-        assert "Later." in screen_text(app)
-        assert "↓ new below" not in screen_text(app)
-
-    drive(app, script)
-
-
-def test_transcript_catches_up_when_the_person_returns_to_the_end(
-    drive: Callable[..., None], screen_text: Callable[..., str]
-) -> None:
-    app = ChatApp()
-
-    async def script(pilot: Pilot[Any]) -> None:
-        transcript = app.transcript
-        transcript.show(messages(40))
-        await pilot.pause()
-        transcript.page_up()
-        await pilot.pause()
-        transcript.stream("Word " * 200 + "last words")
-        await pilot.pause(0.1)
-        assert "last words" not in screen_text(app)
-        transcript.follow()
-        await pilot.pause(0.2)
-        assert "last words" in screen_text(app)
-
-    drive(app, script)
-
-
-def test_transcript_follows_when_text_comes_at_the_end(
-    drive: Callable[..., None], screen_text: Callable[..., str]
-) -> None:
-    app = ChatApp()
-
-    async def script(pilot: Pilot[Any]) -> None:
-        transcript = app.transcript
-        transcript.page_up()
-        transcript.show(messages(2))
-        await pilot.pause()
-        transcript.line_up()
-        for item in messages(40, start=2):
-            transcript.put(item)
-        await pilot.pause()
-        assert "message number 41" in screen_text(app)
-        transcript.line_down()
-        transcript.post_message(wheel_down())
-        await pilot.pause()
-        transcript.put(Note("n", T, "info", "newest"))
-        await pilot.pause()
-        assert "newest" in screen_text(app)
-
-    drive(app, script)
-
-
-def test_transcript_holds_what_is_read_when_the_width_changes(
-    drive: Callable[..., None], screen_text: Callable[..., str]
-) -> None:
-    app = ChatApp()
-    items = [Said(f"k{n}", T + n * 3600, "agent", f"{n} begins. " + "word " * 60) for n in range(30)]
-
-    async def script(pilot: Pilot[Any]) -> None:
-        app.transcript.show(items)
-        await pilot.pause()
-        app.transcript.scroll_to(y=app.transcript._spots[15][0], animate=False, immediate=True)
-        await pilot.pause()
-        assert "15 begins." in "".join(screen_text(app).splitlines()[:5])
-        await pilot.resize_terminal(50, 20)
-        await pilot.pause()
-        assert "15 begins." in "".join(screen_text(app).splitlines()[:5])
-
-    drive(app, script, (120, 20))
-
-
 def test_transcript_asks_to_undo_when_the_word_is_clicked_or_enter_pressed(drive: Callable[..., None]) -> None:
     app = ChatApp()
 
@@ -431,7 +307,7 @@ def test_transcript_asks_to_undo_when_the_word_is_clicked_or_enter_pressed(drive
         await pilot.pause()
         await pilot.click(ItemView, offset=(2, 2))
         assert app.undos == 0
-        line = words(CONVERSATION[5]).splitlines().index("   undo") - 1
+        line = 7
         await pilot.click(ItemView, offset=(5, line))
         await pilot.pause()
         assert app.undos == 1
@@ -472,40 +348,6 @@ def test_transcript_folds_and_unfolds_when_details_are_toggled(
     drive(app, script, (80, 50))
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=[ascii(text[:12]) for text in HOSTILE])
-def test_transcript_shows_plain_text_when_others_wrote_it(
-    text: str, drive: Callable[..., None], screen_text: Callable[..., str]
-) -> None:
-    app = ChatApp()
-    items: list[ChatItem] = [
-        Said("a", T, "user", text),
-        Said("b", T, "agent", text),
-        Asked("c", T, text, text, text, (text, text), text),
-        ToolUse("d", T, text, "running", 1.0, text),
-        ToolUse("e", T, text, "refused", 1.0, text),
-        SpecEdit("f", T, "agent", f"+{text}\n-{text}\n {text}", (text,), True),
-        PlanShown("g", T, text, ((text, text), (text, text)), text, (text,)),
-        Measured("h", T, "results", text),
-        Measured("i", T, "answers", text),
-        RunTold("j", T, (text, text), True),
-        Note("k", T, "error", text, text),
-    ]
-
-    async def script(pilot: Pilot[Any]) -> None:
-        app.transcript.toggle_details()
-        app.transcript.show(items)
-        await pilot.pause()
-        await pilot.pause()
-        for _ in range(4):
-            assert screen_text(app).replace("\n", "").isprintable()
-            app.transcript.page_up()
-            await pilot.pause()
-        if text.isprintable():
-            assert text[:30] in words(Note("k", T, "info", text[:30]))
-
-    drive(app, script)
-
-
 def test_transcript_copies_without_wrapping_when_text_is_selected(drive: Callable[..., None]) -> None:
     app = ChatApp()
     text = "One sentence that is long enough to wrap at the edge of a narrow screen. " * 2 + "\n\n- a\n- b"
@@ -523,6 +365,25 @@ def test_transcript_copies_without_wrapping_when_text_is_selected(drive: Callabl
         assert "\n• a" in selected
 
     drive(app, script, (60, 24))
+
+
+@pytest.mark.parametrize("theme", ["textual-light", "ansi-dark", "ansi-light"])
+def test_transcript_draws_the_same_when_the_theme_changes(
+    theme: str, drive: Callable[..., None], screen_text: Callable[..., str]
+) -> None:
+    app = ChatApp()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        app.transcript.show(CONVERSATION[:5])
+        await pilot.pause()
+        before, colours = screen_text(app), colours_of(app)
+        app.theme = theme
+        await pilot.pause()
+        await pilot.pause()
+        assert screen_text(app) == before
+        assert colours_of(app) != colours
+
+    drive(app, script)
 
 
 def test_transcript_gives_the_last_answer_when_it_is_copied(drive: Callable[..., None]) -> None:
@@ -568,27 +429,3 @@ def test_items_name_the_speaker_once_when_one_goes_on(
         assert headings == ["Agent · 14:13", "You · 14:13", "Agent · 14:13", "Agent · 15:20"]
 
     drive(app, script)
-
-
-def test_item_says_that_a_message_waits_when_it_is_not_sent() -> None:
-    assert words(CONVERSATION[-1]).endswith("(waiting for the engine)")
-
-
-def test_item_keeps_figures_whole_when_the_screen_is_narrow() -> None:
-    wide, narrow = words(CONVERSATION[12], 120), words(CONVERSATION[12], 60)
-    assert FIGURES.splitlines()[1] in wide
-    assert "results pane" not in wide
-    assert len(narrow.splitlines()) == len(wide.splitlines()) + 2 - 1 * (len(narrow.splitlines()[-1]) > 60)
-    assert "results pane" in narrow.replace("\n", " ")
-    assert all(line.endswith("…") for line in narrow.splitlines()[1:4])
-
-
-def test_item_shows_the_reason_when_a_tool_is_refused() -> None:
-    assert words(CONVERSATION[3]) == "✗ Delete data/ · refused: nothing outside the project is written"
-
-
-def test_item_shows_the_latest_lines_when_a_log_is_long() -> None:
-    folded, whole = words(CONVERSATION[11]), words(CONVERSATION[11], is_open=True)
-    assert "step 319" in folded
-    assert "step 300" not in folded
-    assert "step 300" in whole

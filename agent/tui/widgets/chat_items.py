@@ -33,11 +33,13 @@ LOG_LINES = 12
 UNDO = "undo"
 
 _NAMES = {"user": "You", "agent": "Agent"}
-_GLYPHS = {"info": ("·", "$text-muted", ""), "done": ("✓", "$success", "")} | {
-    "warning": ("!", "$warning", "Warning: "),
-    "error": ("✗", "$error", "Error: "),
+_GLYPHS = {
+    "info": ("·", "$foreground-muted", ""),
+    "done": ("✓", "$text-success", ""),
+    "warning": ("!", "$text-warning", "Warning: "),
+    "error": ("✗", "$text-error", "Error: "),
 }
-_DIFF_STYLES = {"+": "$success", "-": "$error"}
+_DIFF_STYLES = {"+": "$text-success", "-": "$text-error"}
 _HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)")
 _SEAMLESS_SECONDS = 600
 """How long one speaker may go on under one heading."""
@@ -83,7 +85,7 @@ def lead_blocks(item: ChatItem, place: Place) -> list[Block]:
     blocks: list[Block] = [Gap()] if place.has_gap else []
     name = speaker(item)
     if place.is_headed and name is not None:
-        style = "bold $primary" if name == "user" else "bold $secondary"
+        style = "bold $text-primary" if name == "user" else "bold $text-secondary"
         blocks += [Prose(Content.styled(_NAMES[name], style) + _muted(f" · {clock(item.time)}")), Gap()]
     return blocks
 
@@ -115,7 +117,7 @@ def clock(time: float) -> str:
 
 
 def _muted(text: str) -> Content:
-    return Content.styled(text, "$text-muted")
+    return Content.styled(text, "$foreground-muted")
 
 
 def _behind(mark: Content, content: Content) -> Block:
@@ -134,13 +136,13 @@ def _said(item: Said) -> list[Block]:
 def _asked(item: Asked) -> list[Block]:
     number = f"Question {shown(item.number)}" if item.number else "Question"
     blocks: list[Block] = [
-        Prose(Content.styled(number, "bold $accent")),
+        Prose(Content.styled(number, "bold $text-accent")),
         Prose(Content.styled(shown(item.text), "bold")),
     ]
     if item.why:
         blocks.append(_behind(_muted("Why: "), _muted(shown(item.why))))
     for number, option in enumerate(item.options, 1):
-        blocks.append(_behind(Content.styled(f" {number}  ", "$accent"), Content(shown(option))))
+        blocks.append(_behind(Content.styled(f" {number}  ", "$text-accent"), Content(shown(option))))
     if item.default is not None:
         blocks.append(_behind(_muted("Default: "), Content(shown(item.default))))
     return blocks
@@ -152,14 +154,14 @@ def _tool(item: ToolUse, is_open: bool) -> list[Block]:
     blocks: list[Block] = []
     match item.state:
         case "running":
-            line = Content.styled("● ", "$accent") + Content(name) + _muted(f" · running{took}")
+            line = Content.styled("● ", "$text-accent") + Content(name) + _muted(f" · running{took}")
             blocks.append(Verbatim(_flat(line)))
         case "done":
-            line = Content.styled("✓ ", "$success") + Content(name) + _muted(took)
+            line = Content.styled("✓ ", "$text-success") + Content(name) + _muted(took)
             blocks.append(Verbatim(_flat(line)))
         case "refused":
-            reason = Content.styled(f" · refused{took}", "$error") + Content(f": {detail}" if detail else "")
-            return [_behind(Content.styled("✗ ", "$error"), Content(name) + reason)]
+            reason = Content.styled(f" · refused{took}", "$text-error") + Content(f": {detail}" if detail else "")
+            return [_behind(Content.styled("✗ ", "$text-error"), Content(name) + reason)]
     if is_open and detail:
         blocks.append(_behind(Content("  "), _muted(detail)))
     return blocks
@@ -193,11 +195,11 @@ def _edit(item: SpecEdit, is_open: bool) -> list[Block]:
     if is_long and not is_open:
         blocks.append(Prose(_muted(f"   … {len(lines) - DIFF_LINES} more lines, Ctrl+O shows them")))
     blocks += [
-        _behind(Content.styled(" ! ", "$warning"), Content.styled(shown(problem), "$warning"))
+        _behind(Content.styled(" ! ", "$text-warning"), Content.styled(shown(problem), "$text-warning"))
         for problem in item.problems
     ]
     if item.can_undo:
-        button = Content.styled(" undo ", Style.from_meta({UNDO: True})).stylize_before("bold underline $accent")
+        button = Content.styled(" undo ", Style.from_meta({UNDO: True})).stylize_before("bold underline $text-accent")
         blocks.append(Prose(Content("  ") + button))
     return blocks
 
@@ -237,7 +239,9 @@ def _measured(item: Measured) -> list[Block]:
 
 
 def _run(item: RunTold, is_open: bool) -> list[Block]:
-    state = Content.styled("● Running", "bold $accent") if item.is_running else Content.styled("■ Run ended", "bold")
+    state = (
+        Content.styled("● Running", "bold $text-accent") if item.is_running else Content.styled("■ Run ended", "bold")
+    )
     blocks: list[Block] = [Prose(state + _muted(f" · {clock(item.time)}"))]
     lines: Sequence[str] = item.lines
     if len(lines) > LOG_LINES and not is_open:

@@ -48,19 +48,19 @@ def top_blocks(nodes: "Sequence[SyntaxTreeNode]", is_finished: bool = True) -> l
 def _block(node: "SyntaxTreeNode", is_finished: bool, depth: int) -> Block:
     match node.type:
         case "heading":
-            style = "bold underline $text" if node.tag == "h1" else "bold $text"
+            style = "bold underline" if node.tag == "h1" else "bold"
             return Prose(_inline(node).stylize_before(style))
         case "bullet_list" | "ordered_list":
             return _List(node, is_finished, depth)
         case "blockquote":
-            bar = Content.styled("▎ ", "$text-muted")
+            bar = Content.styled("▎ ", "$foreground-muted")
             return Indented(bar, bar, spaced([_block(child, is_finished, depth) for child in node.children]))
         case "fence" | "code_block":
             return Code(_code(node.content.rstrip("\n"), node.info, is_finished))
         case "table":
             return _table(node)
         case "hr":
-            return Prose(Content.styled("─" * 12, "$text-muted"))
+            return Prose(Content.styled("─" * 12, "$foreground-muted"))
         case _:
             return Prose(_inline(node))
 
@@ -80,7 +80,7 @@ class _List(Block):
             mark = f"{first + number:>{widest}}. " if first is not None else _BULLETS[depth % len(_BULLETS)]
             blocks = [_block(child, is_finished, depth + 1) for child in item.children]
             inner = blocks if is_tight else spaced(blocks)
-            items.append(Indented(Content.styled(mark, "$text-muted"), Content(" " * len(mark)), inner))
+            items.append(Indented(Content.styled(mark, "$foreground-muted"), Content(" " * len(mark)), inner))
         self.items = items if is_tight else spaced(items)
 
     def lay(self, width: int) -> list[Line]:

@@ -84,7 +84,7 @@ class Verbatim(Block):
         hard = self.content.split(allow_blank=True)
         lines = [Line(line.truncate(width, ellipsis=True)) for line in hard]
         if self.note and any(line.cell_length > width for line in hard):
-            lines += _wrapped(Content.styled(self.note, "$text-muted"), width)
+            lines += _wrapped(Content.styled(self.note, "$foreground-muted"), width)
         return lines
 
 
@@ -158,7 +158,7 @@ class Columns(Block):
         if self.head:
             lines += self._row(self.head, widths)
             rule = (" " * self.GAP).join("─" * column for column in widths)
-            lines.append(Line(Content.styled(rule, "$text-muted")))
+            lines.append(Line(Content.styled(rule, "$foreground-muted")))
         for row in self.rows:
             lines += self._row(row, widths)
         return lines

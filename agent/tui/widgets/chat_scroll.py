@@ -95,6 +95,10 @@ class ReadingScroll(VerticalScroll, can_focus=False):
         self.refresh(layout=True)
         self.call_next(self.moved)
 
+    def to_end(self) -> None:
+        """Go to the end and stay there, as the End key does."""
+        self.follow()
+
     def page_up(self) -> None:
         """Scroll up by a page, one line kept."""
         self._step(1 - max(2, self.scrollable_content_region.height))

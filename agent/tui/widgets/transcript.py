@@ -68,7 +68,7 @@ class Transcript(ReadingScroll):
     def put(self, item: ChatItem) -> None:
         """Add an item at the end, or in the place of the one with its key."""
         if not self._window.replace(item):
-            self._append(item)
+            self._added(item)
         self._sync()
 
     def remove(self, keys: Collection[str] | None = None) -> AwaitRemove:
@@ -87,7 +87,7 @@ class Transcript(ReadingScroll):
             self._live = LiveAnswer(item, self._window.place_at_end(item))
             self._sync()
         self._live.write(text)
-        self._mark_unseen()
+        self._added()
 
     def settle(self, item: Said) -> None:
         """Make the live answer a finished one, in its place."""
@@ -96,7 +96,7 @@ class Transcript(ReadingScroll):
             _discard(live)
             self.put(item)
             return
-        self._append(item)
+        self._added(item)
         if self._is_ready and not self._window.num_later:
             live.settle(item, self._window.place(len(self._window.items) - 1))
             self._views[item.key] = live
@@ -119,10 +119,6 @@ class Transcript(ReadingScroll):
         """Return the latest finished answer of the agent as it was written; empty when there is none."""
         answers = (item.text for item in reversed(self._window.items) if isinstance(item, Said) and item.by == "agent")
         return next(answers, "")
-
-    def to_end(self) -> None:
-        """Go to the end and follow."""
-        self.follow()
 
     def follow(self) -> None:
         """Go to the end and stay there."""
@@ -165,12 +161,11 @@ class Transcript(ReadingScroll):
     def _most(self) -> int:
         return MOST_MOUNTED - (self._live is not None)
 
-    def _append(self, item: ChatItem) -> None:
-        held = self._held[0].item.key if self._held is not None and not self.is_following else None
-        self._window.append(item, held, self._most)
-        self._mark_unseen()
-
-    def _mark_unseen(self) -> None:
+    def _added(self, item: ChatItem | None = None) -> None:
+        """Take in a new item, and say that there is something new when the end is out of view."""
+        if item is not None:
+            held = self._held[0].item.key if self._held is not None and not self.is_following else None
+            self._window.append(item, held, self._most)
         if not self.is_following:
             self._num_unseen += 1
             self._below.display = True
