@@ -630,6 +630,20 @@ def test_enter_decides_nothing_when_no_answer_was_moved_to(
     assert given.keys == "Enter on y"
 
 
+def test_keys_that_decide_stay_the_same_when_the_keymap_says_otherwise(
+    app: Harness, drive: Callable[..., None]
+) -> None:
+    async def script(pilot: Pilot[None]) -> None:
+        app.set_keymap({"approval.once": "n", "approval.deny": "y", "approval.full": "f"})
+        await app.opened(pilot, a_view())
+        await pilot.press("y")
+
+    drive(app, script)
+    [given] = app.told
+    assert isinstance(given, ApprovalGiven)
+    assert given.decision == "approve"
+
+
 def test_arrows_skip_the_answer_that_is_not_offered(app: Harness, drive: Callable[..., None]) -> None:
     async def script(pilot: Pilot[None]) -> None:
         await app.opened(pilot, a_view())

@@ -35,13 +35,14 @@ class Confirm(ModalScreen[bool]):
     Confirm #confirm-news { height: auto; color: $text-error; text-style: bold; }
     Confirm #confirm-hint { height: auto; color: $text-muted; }
     """
+    # keys that decide have no ids: they are the same everywhere, whatever the keymap says
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "choose('y')", "Yes", id="confirm.yes", show=False),
-        Binding("n", "choose('n')", "No", id="confirm.no", show=False),
+        Binding("y", "choose('y')", "Yes", show=False),
+        Binding("n", "choose('n')", "No", show=False),
         Binding("up", "move(-1)", "Up", id="confirm.up", show=False),
         Binding("down", "move(1)", "Down", id="confirm.down", show=False),
-        Binding("enter", "enter", "Choose", id="confirm.choose", show=False),
-        Binding("escape", "back", "No", id="confirm.back", show=False),
+        Binding("enter", "enter", "Choose", show=False),
+        Binding("escape", "back", "No", show=False),
     ]
 
     def __init__(

@@ -46,16 +46,17 @@ class ApprovalPanel(Widget, can_focus=True):
     Screen.-wide ApprovalPanel { height: 50%; min-height: 12; }
     Screen ApprovalPanel.-maximized { height: 1fr; max-height: 100%; }
     """
+    # keys that decide have no ids: they are the same everywhere, whatever the keymap says
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "choose('y')", "Approve once", id="approval.once", show=False),
-        Binding("a", "choose('a')", "Approve for this run", id="approval.run", show=False),
-        Binding("e", "choose('e')", "Edit the spec", id="approval.edit", show=False),
-        Binding("n", "choose('n')", "Deny", id="approval.deny", show=False),
+        Binding("y", "choose('y')", "Approve once", show=False),
+        Binding("a", "choose('a')", "Approve for this run", show=False),
+        Binding("e", "choose('e')", "Edit the spec", show=False),
+        Binding("n", "choose('n')", "Deny", show=False),
         Binding("up", "move(-1)", "Up", id="approval.up", show=False),
         Binding("down", "move(1)", "Down", id="approval.down", show=False),
-        Binding("enter", "enter", "Choose", id="approval.choose", show=False),
+        Binding("enter", "enter", "Choose", show=False),
         Binding("d", "full", "Full screen", id="approval.full", show=False),
-        Binding("escape", "back", "Later", id="approval.later", show=False),
+        Binding("escape", "back", "Later", show=False),
         Binding("pagedown,space", "scroll_body('page_down')", "Read on", id="approval.page_down", show=False),
         Binding("pageup", "scroll_body('page_up')", "Read back", id="approval.page_up", show=False),
         Binding("shift+down,j", "scroll_body('down')", "Line down", id="approval.line_down", show=False),
