@@ -84,7 +84,7 @@ class CompletionSource:
         if len(hits) < limit:
             looked_at = searched[: _MAX_FINDS // len(folded)]
             gapped = (candidate for candidate in looked_at if has_letters(folded, candidate.folded))
-            hits = list(islice(gapped, _MAX_RANKED))
+            hits = list(dict.fromkeys((*hits, *islice(gapped, _MAX_RANKED))))
             if len(hits) < _MAX_RANKED and len(looked_at) == len(searched):
                 self._narrowed = (folded, tuple(hits))
         return sorted(hits, key=lambda candidate: _rank(folded, candidate))[:limit]

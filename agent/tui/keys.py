@@ -161,7 +161,7 @@ def _problem_of(entry: KeyAction, keys: Sequence[str]) -> str:
     for key in keys:
         *modifiers, name = key.split("+")
         if not name or any(part not in _MODIFIERS for part in modifiers) or not _is_key(name):
-            return f"{entry.id!r} has the key {key!r}, which no terminal sends.{nearest(key, _NAMES)}"
+            return f"{entry.id!r} has the key {key!r}, which no terminal sends.{_nearest_key(key)}"
         if key in _TAKEN_BY_PROMPT:
             return f"{entry.id!r} cannot have the key {key!r}, which {_TAKEN_BY_PROMPT[key]} in the input."
         if not modifiers and len(name) == 1 and entry.context == "workspace":
@@ -186,6 +186,14 @@ def _clash(kept: Mapping[str, str]) -> tuple[str, str, str] | None:
             if owners.setdefault(key, name) != name:
                 return name, key, owners[key]
     return None
+
+
+def _nearest_key(key: str) -> str:
+    """Return ` Did you mean x?` with each part of the key mended, empty when one is like nothing."""
+    *modifiers, name = key.split("+")
+    parts = [difflib.get_close_matches(part, _MODIFIERS, n=1, cutoff=0.5) for part in modifiers]
+    parts.append([name] if _is_key(name) else difflib.get_close_matches(name, _NAMES, n=1, cutoff=0.5))
+    return f" Did you mean {'+'.join(part[0] for part in parts)!r}?" if all(parts) else ""
 
 
 def _is_key(name: str) -> bool:

@@ -136,7 +136,7 @@ def _switch(name: str, value: object) -> tuple[bool | None, tuple[str, ...]]:
 def _theme(value: object) -> tuple[str | None, tuple[str, ...]]:
     if isinstance(value, str) and value.strip():
         return value.strip(), ()
-    return None, ("theme must be the name of a theme, such as `theme: light`.",)
+    return None, ("theme must be the name of a theme, such as `theme: tailor-light`.",)
 
 
 def _keymap(value: object) -> tuple[dict[str, str] | None, tuple[str, ...]]:

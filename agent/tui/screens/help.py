@@ -42,7 +42,10 @@ class HelpScreen(ModalScreen[None]):
     DEFAULT_CSS = """
     HelpScreen {
         align: center middle;
-        & > #help { width: 100%; max-width: 100; height: auto; max-height: 100%; border: round $primary; padding: 0 1; }
+        & > #help {
+            width: 100%; max-width: 100; height: auto; max-height: 100%; border: round $primary; padding: 0 1;
+            background: $surface; border-title-color: $foreground; border-subtitle-color: $foreground-muted;
+        }
         & #help-text { height: auto; max-height: 100%; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
     }
     """
@@ -152,7 +155,7 @@ class KeyProbe(Static, can_focus=True):
             return
         self._was_escape = event.key == "escape"
         character = one_line(event.character) if event.character else "none"
-        self._keys = [*self._keys, (event.key, character, _sequence(event.key))][-_MAX_PROBED:]
+        self._keys = [*self._keys, (one_line(event.key), character, _sequence(event))][-_MAX_PROBED:]
         self.update(_probed(self._keys))
 
     def on_paste(self, event: events.Paste) -> None:
@@ -167,13 +170,15 @@ def _probed(keys: list[tuple[str, str, str]]) -> Content:
     rows = [("key", "character", "sequence"), *keys] if keys else []
     lines = [f"{name[:22].ljust(23)}{character[:17].ljust(18)}{sequence}" for name, character, sequence in rows]
     hint = "Press keys. What never shows up here does not reach the program."
-    return Content("\n".join((hint, "", *lines))).stylize("$text-muted", 0, len(hint))
+    return Content("\n".join((hint, "", *lines))).stylize("$foreground-muted", 0, len(hint))
 
 
-def _sequence(key: str) -> str:
+def _sequence(event: events.Key) -> str:
     """Return the usual escape sequence of a key, or that it is not known."""
+    if event.is_printable:
+        return "as typed"
     for sequence, names in cast("Mapping[str, object]", ANSI_SEQUENCES_KEYS).items():
         keys = cast("tuple[object, ...]", names) if isinstance(names, tuple) else ()
-        if len(keys) == 1 and getattr(keys[0], "value", keys[0]) == key:
+        if len(keys) == 1 and getattr(keys[0], "value", keys[0]) == event.key:
             return one_line(sequence)
-    return "as typed" if len(key) == 1 else "not known"
+    return "not known"

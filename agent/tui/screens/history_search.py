@@ -30,9 +30,11 @@ class HistorySearch(ModalScreen[str | None]):
         align: center middle;
         & > #search {
             width: 100%; max-width: 100; height: auto; max-height: 80%; border: round $primary; padding: 0 1;
+            background: $surface; border-title-color: $foreground; border-subtitle-color: $foreground-muted;
         }
         & Input { background: transparent; }
-        & OptionList { border: none; height: auto; max-height: 14; padding: 0; background: transparent; }
+        & OptionList { border: none; height: auto; max-height: 14; padding: 0; background: transparent;
+            text-wrap: nowrap; text-overflow: ellipsis; }
         & OptionList > .option-list--option-highlighted { background: $boost; text-style: bold; }
     }
     """

@@ -37,6 +37,7 @@ class CompletionList(Widget):
     CompletionList {
         overlay: screen; constrain: none inside; width: 100%; height: auto; padding: 0 1;
         border: round $primary; background: $surface; display: none;
+        border-subtitle-color: $foreground-muted;
     }
     CompletionList.-open { display: block; }
     """
@@ -120,7 +121,7 @@ class CompletionList(Widget):
         for index, row in enumerate(self._shown(), self._top):
             mark = "› " if index == self._marked else "  "
             name = Content(row.shown).truncate(names, ellipsis=True, pad=True)
-            line = Content(mark) + name + Content("  ") + Content(row.detail).stylize("$text-muted")
+            line = Content(mark) + name + Content("  ") + Content(row.detail).stylize("$foreground-muted")
             line = line.truncate(width, ellipsis=True, pad=True)
             lines.append(line.stylize("bold $text on $boost") if index == self._marked else line)
         return Content("\n").join(lines)

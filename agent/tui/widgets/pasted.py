@@ -24,7 +24,7 @@ class Pastes:
 
     def shorten(self, text: str, max_chars: int = MAX_CHARS, max_lines: int = MAX_LINES) -> str:
         """Return `text`, or the mark that stands for it when it is big."""
-        num_lines = text.count("\n") + 1
+        num_lines = text.count("\n") + (not text.endswith("\n"))
         if len(text) <= max_chars and num_lines <= max_lines:
             return text
         number = max(self._texts, default=0) + 1

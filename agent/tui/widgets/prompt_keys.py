@@ -9,8 +9,10 @@ from textual import events
 from agent.tui.widgets.completion import CompletionList
 from agent.tui.widgets.prompt_area import PromptArea
 from agent.tui.widgets.question_bar import QuestionBar
+from agent.tui.widgets.raw_paste import WAIT_S, RawPaste
 from agent.tui.widgets.recall import Recall
 
+_TYPED_BY_PASTE = {"enter": "\n", "tab": "\t"}
 _NEW_LINE = ("ctrl+j", "shift+enter", "alt+enter", "ctrl+enter")
 
 
@@ -38,6 +40,7 @@ class PromptKeys:
         self._list = completions
         self._recall = recall
         self._acts = acts
+        self._raw = RawPaste()
         self.settled_at = 0.0
         """Monotonic time before which keys do not answer the question, for it was not read yet."""
         self._by_key: dict[str, Callable[[], bool]] = {
@@ -51,6 +54,11 @@ class PromptKeys:
 
     def take(self, event: events.Key) -> bool:
         """Do what the key does here; False leaves it to the text field and the screen."""
+        if self._raw.is_open and not self._raw.is_fast(event.time):
+            self._settle()
+        self._raw.note(event.time)
+        if self._raw.is_on and event.key in _TYPED_BY_PASTE:
+            return self._take_pasted(event.key)
         if act := self._by_key.get(event.key):
             return act()
         if self._area.text or not event.is_printable:
@@ -71,6 +79,20 @@ class PromptKeys:
         self._area.replace(marked.text, (row, self._list.start), (row, column), maintain_selection_offset=False)
         self.follow()
         return True
+
+    def _take_pasted(self, key: str) -> bool:
+        """Put in what a paste without marks holds. An Enter that nothing follows in time was one all the same."""
+        self._area.put_in(_TYPED_BY_PASTE[key])
+        if key == "enter" and not self._raw.has_lines:
+            self._raw.is_open = True
+            self._area.set_timer(WAIT_S, self._settle)
+        return True
+
+    def _settle(self) -> None:
+        if self._raw.is_open:
+            self._raw.is_open = False
+            self._area.action_delete_left()
+            self._enter()
 
     def _enter(self) -> bool:
         self.follow()
@@ -117,6 +139,10 @@ class PromptKeys:
                 return False
             self._acts.recall(found)
             self._recall.shown(self._area.text)
+            # the arrows go on walking: an earlier command or name opens no list
+            self.follow()
+            if self._list.is_open:
+                self._list.dismiss()
         else:
             return False
         return True

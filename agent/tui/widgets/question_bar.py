@@ -16,7 +16,10 @@ class QuestionBar(Widget):
     """Shows the question that is open; hidden while none is."""
 
     DEFAULT_CSS = """
-    QuestionBar { height: auto; border: round $secondary; padding: 0 1; display: none; }
+    QuestionBar {
+        height: auto; border: round $secondary; padding: 0 1; display: none;
+        border-title-color: $foreground; border-title-style: bold; border-subtitle-color: $foreground-muted;
+    }
     QuestionBar.-open { display: block; }
     """
 
@@ -97,7 +100,7 @@ class QuestionBar(Widget):
         if not self._asked.options:
             default = self._asked.default
             text = f"Enter takes: {one_line(default, 400)}" if default else "Type your answer."
-            return Content(text).stylize("$text-muted")
+            return Content(text).stylize("$foreground-muted")
         return Content("\n").join(self._option(index) for index in self._window())
 
     @property
