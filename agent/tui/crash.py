@@ -150,9 +150,9 @@ class CrashSafe(App[Result]):
 
     def panic(self, *renderables: RenderableType) -> None:
         """End the app, telling what was given as plain text without secrets."""
-        self._note_failure(RuntimeError(_as_text(renderables)))
-        self._return_code = 1
-        self._close_messages_no_wait()
+        error = RuntimeError(_as_text(renderables))
+        self._note_failure(error)
+        super()._handle_exception(error)
 
     def _note_failure(self, error: BaseException) -> None:
         """Keep what is told at the end. The first error counts: what follows from it would only hide it."""

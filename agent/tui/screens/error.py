@@ -1,6 +1,7 @@
 """What failed inside while the app goes on: one sentence, and where the details are."""
 
 import time
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -20,6 +21,7 @@ class ErrorScreen(Screen[None]):
     Args:
         sentence: what failed.
         log_words: where the details are, as a sentence.
+        clock: seconds that only grow.
     """
 
     DEFAULT_CSS = """
@@ -58,11 +60,12 @@ class ErrorScreen(Screen[None]):
         Binding("q", "app.quit", "Quit"),
     ]
 
-    def __init__(self, sentence: str, log_words: str) -> None:
+    def __init__(self, sentence: str, log_words: str, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
+        self._clock = clock
         self._sentences = [sentence]
         self._log_words = log_words
-        self._last_key = time.monotonic()
+        self._last_key = clock()
 
     def compose(self) -> ComposeResult:
         """Lay the panel out."""
@@ -81,7 +84,7 @@ class ErrorScreen(Screen[None]):
 
     def on_key(self, event: Key) -> None:
         """Let keys decide nothing while the person still types what was meant for the screen below."""
-        now = time.monotonic()
+        now = self._clock()
         is_typing = now - self._last_key < _QUIET_S
         self._last_key = now
         if is_typing and event.key == "q":
