@@ -30,7 +30,7 @@ STARTER: JsonDict = {
     "goal": {"task": "Say in one sentence what the model shall do."},
     "data": {"sources": [{"path": "data/train.csv", "columns": {"prompt": "text", "completion": "label"}}]},
 }
-"""Fields of a spec to fill in, for a user who writes it without the interview."""
+"""Fields of a spec to fill in; what `create` adds makes it valid."""
 
 
 class SpecMoved(ToolError):
@@ -266,6 +266,13 @@ def _open_lock(folder: Path) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def starter_text() -> str:
+    """Return the text of a valid spec to fill in, for a user who writes it without the interview."""
+    from specs.edit import new_spec_text
+
+    return new_spec_text(_with_defaults(STARTER))
 
 
 def _with_defaults(fields: JsonDict) -> JsonDict:
