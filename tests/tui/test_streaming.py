@@ -95,6 +95,11 @@ def test_markdown_stays_within_the_width_when_the_width_is_small() -> None:
             assert all(line.content.cell_length <= width for line in block.lines(width)), width
 
 
+def test_markdown_leaves_marks_alone_when_a_paragraph_is_endless() -> None:
+    assert plain(markdown_blocks("**a** " * 3)) == ["a a a"]
+    assert plain(markdown_blocks("**a** " * 3000))[0].startswith("**a** **a**")
+
+
 def test_markdown_table_becomes_named_lines_when_columns_do_not_fit() -> None:
     table = "| model | score | note |\n|---|---|---|\n| the base model | 0.71 | a long remark about it |\n"
     assert plain(markdown_blocks(table), 20) == [
@@ -241,7 +246,8 @@ def unguarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-def test_guard_finds_nothing_when_the_widget_under_the_mouse_is_gone(unguarded: None) -> None:
+@pytest.mark.usefixtures("unguarded")
+def test_guard_finds_nothing_when_the_widget_under_the_mouse_is_gone() -> None:
     assert textual_fixes.apply_fixes() == textual_fixes.needs_guard(textual_fixes.version("textual"))
     assert Screen.get_widget_and_offset_at(Screen(), 1, 1) == (None, None)
     once = Screen.get_widget_and_offset_at

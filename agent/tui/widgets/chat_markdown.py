@@ -15,17 +15,23 @@ if TYPE_CHECKING:
 _BULLETS = ("• ", "▪ ", "◦ ")
 _LONGEST_COLOURED = 8_000
 """Characters of code that are coloured; more takes too long for one answer."""
+_LONGEST_MARKED = 8_000
+"""Characters of a paragraph in which bold and the like are looked for; a longer one is no prose."""
 _INLINE_STYLES = {"strong": "bold", "em": "italic", "s": "strike"}
 _HIDING_RULES = ["link", "image", "autolink", "html_inline", "html_block", "reference", "entity"]
 """Markup that would show something else than what was written."""
 
 
 @cache
-def parser() -> "MarkdownIt":
-    """Return the parser: plain Markdown with tables, without what could hide or lead anywhere."""
+def _parser(has_inline: bool) -> "MarkdownIt":
+    """Return a parser of plain Markdown with tables, without what could hide or lead anywhere.
+
+    That of blocks leaves the text within them for later, since a long line of hostile text would take it very long.
+    """
     from markdown_it import MarkdownIt
 
-    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable(_HIDING_RULES)
+    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable(_HIDING_RULES)
+    return parser if has_inline else parser.disable("inline")
 
 
 def markdown_blocks(text: str) -> list[Block]:
@@ -37,7 +43,7 @@ def tree_of(text: str) -> "SyntaxTreeNode":
     """Return the parsed text. It must have gone through `shown`."""
     from markdown_it.tree import SyntaxTreeNode
 
-    return SyntaxTreeNode(parser().parse(text))
+    return SyntaxTreeNode(_parser(has_inline=False).parse(text))
 
 
 def top_blocks(nodes: "Sequence[SyntaxTreeNode]", is_finished: bool = True) -> list[Block]:
@@ -111,10 +117,16 @@ def _code(code: str, info: str, is_finished: bool) -> Content:
 
 
 def _inline(node: "SyntaxTreeNode") -> Content:
+    from markdown_it.tree import SyntaxTreeNode
+
+    text = "".join(child.content for child in node.children)
+    if len(text) > _LONGEST_MARKED:
+        return Content(text)
     parts: list[Content] = []
-    for child in node.children:
-        _collect(child, "", parts.append)
-    return Content("").join(parts) if parts else Content("")
+    for token in _parser(has_inline=True).parseInline(text):
+        for child in SyntaxTreeNode(token.children or []).children:
+            _collect(child, "", parts.append)
+    return Content("").join(parts)
 
 
 def _collect(node: "SyntaxTreeNode", style: str, add: Callable[[Content], None]) -> None:

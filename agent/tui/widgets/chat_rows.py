@@ -261,10 +261,6 @@ class Page(Widget):
         """What the page shows now, line breaks as on the screen."""
         return "\n".join(line.content.plain for line in self.lines_at(self.content_size.width or 80))
 
-    def get_content_width(self, container: Size, viewport: Size) -> int:
-        """Take all columns there are."""
-        return container.width
-
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """Return the number of lines at a width."""
         return len(self.lines_at(width))

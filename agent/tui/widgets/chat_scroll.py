@@ -48,7 +48,7 @@ class ReadingScroll(VerticalScroll, can_focus=False):
         target = self._target(max((placement.region.bottom for placement in flowing), default=0), size.height)
         if target != self.scroll_y:
             self.set_reactive(Widget.scroll_y, target)
-            self.set_reactive(cast("Reactive[float]", Widget.scroll_target_y), target)
+            self.set_reactive(cast(Reactive[float], Widget.scroll_target_y), target)
             self.vertical_scrollbar.set_reactive(ScrollBar.position, target)
         return result
 
