@@ -182,6 +182,8 @@ def _spec_state(layout: ProjectLayout) -> JsonDict:
 def _find_plan(layout: ProjectLayout, ledger: Ledger, of: str | None) -> Plan:
     if of is None:
         plan = ledger.latest_plan()
+        if plan is None:
+            raise UsageError("Nothing was measured yet: this project has no plan.", "`tailor plan` makes one.")
     elif of.startswith("sha256:"):
         plan = ledger.plan(of)
     else:

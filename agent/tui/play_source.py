@@ -20,7 +20,10 @@ Better: TypeAlias = Literal[0, 1, 2]
 """1 = the left answer, 2 = the right one, 0 = neither."""
 
 MAX_TOKENS = 256
-_NOBODY = Absent("No server is running in this project.", "Deploy a model: `tailor run --approve deploy`.")
+_NOBODY = Absent(
+    "No server is running in this project.",
+    "Deploy a model in the conversation, or with `tailor run --approve deploy`.",
+)
 
 
 @dataclass

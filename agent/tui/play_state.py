@@ -6,6 +6,7 @@ from typing import Literal
 
 from agent.tui.play_source import Exchange
 from agent.tui.viewmodels.play import Setting, SideState, SideView
+from tools.escape import one_line
 
 Letter = Literal["A", "B"]
 LETTERS: tuple[Letter, Letter] = ("A", "B")
@@ -109,7 +110,7 @@ class PlayState:
     def _side(self, letter: Letter, model: str) -> SideView:
         exchange = self.exchange
         setting = (exchange.settings[model] if exchange is not None else self.setting(model)).words
-        name = "" if self.is_hidden else model
+        name = "" if self.is_hidden else one_line(model, 60)
         shown = "" if self.is_hidden else setting
         if exchange is None:
             return SideView(letter, name, "", "idle", ("", shown))

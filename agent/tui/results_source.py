@@ -22,7 +22,7 @@ _SCORERS = {
     "numeric": "the number",
 }
 _MOODS: dict[str, Mood] = {"passed": "good", "failed": "bad", "regressed": "bad"}
-_CHOICES = {"all": "all", "worse": "got worse", "better": "got better", "same": "same", "wrong": "still wrong"}
+_CHOICES = {"all": "all", "worse": "got worse", "better": "got better", "wrong": "still wrong"}
 _OUTCOMES: dict[tuple[bool, bool | None], tuple[str, Tone]] = {
     (True, True): ("= right", "quiet"),
     (False, False): ("= wrong", "plain"),
@@ -87,7 +87,7 @@ class MeasuredRowSource:
         """Return rows in one line each."""
         page = self._opened().page(cast("RowFilter", choice), offset, limit, contains)
         titles = _CHOICES if "worse" in page.counts else {**_CHOICES, "wrong": "wrong"}
-        counts = tuple((name, titles[name], number) for name, number in page.counts.items())
+        counts = tuple((name, titles[name], number) for name, number in page.counts.items() if name in titles)
         return RowsFound(tuple(_cells(row) for row in page.rows), page.total, counts)
 
     def whole(self, choice: str, contains: str, index: int) -> RowWhole:
@@ -135,7 +135,7 @@ def _check(result: "CheckResult", reasons: list[str], *, has_custom: bool) -> Ch
     return CheckView(
         name=name,
         scorer=_SCORERS[result.scorer],
-        wanted=f"at least {percent(result.threshold)}",
+        wanted=f"wanted {percent(result.threshold)}",
         threshold=result.threshold,
         is_passed=result.passed,
         outcome=outcome.get((has_custom, result.passed), "not reached yet"),
@@ -151,13 +151,13 @@ def _check(result: "CheckResult", reasons: list[str], *, has_custom: bool) -> Ch
 
 def _regression(result: "RegressionResult", *, has_custom: bool) -> CheckView:
     from tools.escape import one_line
-    from tools.evaluation.figures import percent, points
+    from tools.evaluation.figures import points
 
     outcome = ("passed" if result.passed else "failed") if has_custom else "compared after training"
     return CheckView(
         name=one_line(result.name),
         scorer=_SCORERS[result.scorer],
-        wanted=f"a fall of at most {percent(result.max_drop)}",
+        wanted=f"may fall by {100 * result.max_drop:.1f} points",
         threshold=None,
         is_passed=result.passed,
         outcome=outcome,

@@ -76,7 +76,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["runs", "--json"], 0, "", ""),
         (["show", "r1"], 2, "", "There is no run r1."),
         (["show", "../.."], 2, "", "There is no run ../..."),
-        (["report"], 2, "", "There is no such plan in this project."),
+        (["report"], 2, "", "Nothing was measured yet: this project has no plan."),
         (["report", "r1"], 2, "", "There is no run r1."),
         (["logs", "r1"], 2, "", "The project has no runs yet: `tailor run`."),
         (["logs", "r1", "-f"], 2, "", "There is no run r1."),

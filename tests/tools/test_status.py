@@ -122,7 +122,7 @@ def test_data_files_stops_at_fifty(tmp_path: Path):
 
 
 def test_results_are_refused_when_nothing_was_measured(tailor: Tailor):
-    with pytest.raises(UsageError, match="There is no such plan"):
+    with pytest.raises(UsageError, match="Nothing was measured yet: this project has no plan"):
         tailor.results()
     plan = tailor.plan()
     with pytest.raises(UsageError, match=r"Nothing was measured yet for the plan of intents.*tailor run"):

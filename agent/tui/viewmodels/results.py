@@ -25,7 +25,7 @@ class CheckView:
     scorer: str
     """How answers are compared, in words."""
     wanted: str
-    """`at least 80.0 %`, or `a fall of at most 2.0 %`."""
+    """`wanted 80.0 %`, or `may fall by 2.0 points`."""
     threshold: float | None
     """Where the mark stands on the bars, None for a measure against falling behind."""
     is_passed: bool

@@ -38,7 +38,9 @@ class PlayPane(Vertical):
     DEFAULT_CSS = """
     PlayPane { height: 1fr; }
     PlayPane > #play-message { display: none; padding: 1; }
-    PlayPane > #play-asked { height: 1; padding: 0 1; color: $text-muted; }
+    PlayPane > #play-asked {
+        height: 1; padding: 0 1; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis;
+    }
     PlayPane > #play-sides { height: 1fr; layout: vertical; }
     PlayPane.-wide > #play-sides { layout: horizontal; }
     PlayPane > #play-status { height: auto; max-height: 3; padding: 0 1; }
@@ -195,10 +197,13 @@ class PlayPane(Vertical):
         if isinstance(served, ServedView):
             self._state.serve(served.models)
             self.remove_class("-empty")
+            self.can_focus = False
             self.query_one(VoteRow).count(self._source, self._state.pair)
             self._draw()
         elif self._state.exchange is None:
             self.add_class("-empty")
+            # with nothing else in it, the pane itself takes the key that looks again
+            self.can_focus = True
             text = Content.assemble((served.message, "bold"), "\n", served.hint, "\nr looks again.")
             self.query_one("#play-message", Static).update(text)
         else:

@@ -50,8 +50,11 @@ def _lines(view: ResultsView, width: int) -> Iterator[Content]:
 
 def _check(check: CheckView, width: int) -> Iterator[Content]:
     glyph, style = ("✓", "$text-success") if check.is_passed else ("✗", "$text-error")
+    if check.custom is None and (check.threshold is None or not check.is_passed):
+        # before training nothing has failed yet
+        glyph, style = "○", _QUIET
     yield Content.assemble(
-        (check.name, "bold"), f"  wanted {check.wanted}  ", (f"{glyph} {check.outcome}", style),
+        (check.name, "bold"), f"  {check.wanted}  ", (f"{glyph} {check.outcome}", style),
         (f"  {check.scorer}", _QUIET),
     )  # fmt: skip
     yield _value("base", check.base, check.threshold, width, "$text-secondary")

@@ -41,7 +41,7 @@ class RowsArea(Vertical):
 
     DEFAULT_CSS = """
     RowsArea { height: 1fr; }
-    RowsArea > #rows-title { height: auto; max-height: 2; }
+    RowsArea > #rows-title { height: auto; max-height: 4; }
     RowsArea > SearchField { height: 1; border: none; padding: 0; display: none; background: $boost; }
     RowsArea.-searching > SearchField { display: block; }
     """
@@ -207,4 +207,4 @@ class RowsArea(Vertical):
             for name, title, number in found.counts
         ]
         line = Content("  ").join(parts)
-        return line + Content(f"  · {found.total:,} with this text") if self.contains else line
+        return Content.styled(f"{found.total:,} found in ", "bold") + line if self.contains else line

@@ -1,0 +1,367 @@
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from textual.app import App
+from textual.pilot import Pilot
+from textual.screen import Screen
+
+from agent.tui.results_source import results_view
+from agent.tui.screens.row import RowScreen
+from agent.tui.viewmodels.results import ValueView
+from agent.tui.viewmodels.rows import Column, RowCells, RowsFound, RowWhole
+from agent.tui.widgets.results_pane import ResultsPane
+from agent.tui.widgets.results_text import bar, results_content
+from agent.tui.widgets.rows_area import RowsArea, SearchField
+from agent.tui.widgets.rows_table import PAGE, RowsTable, fitted
+from specs.layout import ProjectLayout
+from tests.fakes.recorded_project import record_measurement
+from tools.client import Tailor
+
+SIZES = ((80, 24), (140, 40))
+LABELS = ["card_arrival", "lost_card", "exchange_rate", "top_up", "fees"] * 24
+CHECKS = (
+    {"name": "accuracy", "scorer": "exact_match", "threshold": 0.8},
+    {"name": "balance", "scorer": "macro_f1", "threshold": 0.95},
+)
+REGRESSIONS = ({"name": "short", "scorer": "regex", "pattern": r"^\w+$", "max_drop": 0.02},)
+HOSTILE = [
+    "[", "[/x]", "[=1]", "[bold]x", "\x1b[2J\x1b[31mred", "\u202eevil\u200b", "你好世界", "👩\u200d👧 🎉",
+    "x" * 100_000,
+]  # fmt: skip
+
+
+def project(root: Path, *, has_custom: bool = True, base_text: Callable[[int], str] = str) -> ProjectLayout:
+    rng = random.Random(3)
+    base = [want if rng.random() < 0.4 else rng.choice(LABELS) for want in LABELS]
+    custom = [want if rng.random() < 0.86 else rng.choice(LABELS) for want in LABELS]
+    if base_text is not str:
+        base = [base_text(index) for index in range(len(LABELS))]
+    made = record_measurement(root, LABELS, base, custom if has_custom else None, CHECKS, regressions=REGRESSIONS)
+    return made.layout
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory) -> ProjectLayout:
+    return project(tmp_path_factory.mktemp("both"))
+
+
+@pytest.fixture(scope="module")
+def baseline(tmp_path_factory) -> ProjectLayout:
+    return project(tmp_path_factory.mktemp("baseline"), has_custom=False)
+
+
+class PaneScreen(Screen[None]):
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (110, "-wide")]
+
+    def __init__(self, layout: ProjectLayout) -> None:
+        super().__init__()
+        self._layout = layout
+
+    def compose(self):
+        yield ResultsPane(self._layout)
+
+
+class PaneApp(App[None]):
+    def __init__(self, layout: ProjectLayout) -> None:
+        super().__init__()
+        self._layout = layout
+
+    def on_mount(self) -> None:
+        self.push_screen(PaneScreen(self._layout))
+
+    @property
+    def pane(self) -> ResultsPane:
+        return self.screen.query_one(ResultsPane)
+
+    @property
+    def area(self) -> RowsArea:
+        return self.screen.query_one(RowsArea)
+
+
+async def settled(pilot: Pilot[None]) -> None:
+    for _ in range(3):
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+
+
+async def loaded(pilot: Pilot[None]) -> None:
+    pilot.app.screen.query_one(ResultsPane).reload()
+    await settled(pilot)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_results_show_verdict_checks_and_rows_when_both_sides_were_measured(
+    both, drive, screen_text, screen_snapshot, size
+):
+    app = PaneApp(both)
+
+    async def script(pilot):
+        await loaded(pilot)
+        assert screen_text(app) == screen_snapshot(name=f"both-{size[0]}")
+
+    drive(app, script, size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_results_show_the_base_model_alone_when_only_it_was_measured(
+    baseline, drive, screen_text, screen_snapshot, size
+):
+    app = PaneApp(baseline)
+
+    async def script(pilot):
+        await loaded(pilot)
+        text = screen_text(app)
+        assert "seedling alone: nothing was trained yet" in text
+        assert "custom" not in text
+        assert text == screen_snapshot(name=f"baseline-{size[0]}")
+
+    drive(app, script, size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_results_say_the_next_step_when_nothing_was_measured(tmp_path, drive, screen_text, screen_snapshot, size):
+    app = PaneApp(ProjectLayout(tmp_path))
+
+    async def script(pilot):
+        await loaded(pilot)
+        text = screen_text(app)
+        assert "tailor plan" in text
+        assert not app.area.display or app.pane.has_class("-empty")
+        assert text == screen_snapshot(name=f"empty-{size[0]}")
+
+    drive(app, script, size)
+
+
+def test_filters_show_as_many_rows_as_the_report_counts(both, drive):
+    layout = both
+    difference = Tailor(both.root).results()["checks"][0]["difference"]
+    app = PaneApp(layout)
+
+    async def script(pilot):
+        await loaded(pilot)
+        totals = {}
+        for key in "wbfa":
+            app.area.table.focus()
+            await pilot.press(key)
+            await settled(pilot)
+            totals[key] = app.area.table.total
+            last = {row.cells[-1] for number in range(totals[key]) if (row := app.area.table.row(number))}
+            wanted = {"w": {"▼ worse"}, "b": {"▲ better"}, "f": {"= wrong"}}.get(key, last)
+            assert last == wanted
+        assert (totals["w"], totals["b"]) == (difference["losses"], difference["wins"])
+        assert totals["a"] == len(LABELS)
+        assert 0 < totals["f"] < difference["ties"]
+
+    drive(app, script)
+
+
+def test_filters_that_compare_do_nothing_when_there_is_one_side(baseline, drive):
+    app = PaneApp(baseline)
+
+    async def script(pilot):
+        await loaded(pilot)
+        app.area.table.focus()
+        await pilot.press("w")
+        await settled(pilot)
+        assert (app.area.choice, app.area.table.total) == ("all", len(LABELS))
+        await pilot.press("f")
+        await settled(pilot)
+        assert app.area.choice == "wrong"
+        assert 0 < app.area.table.total < len(LABELS)
+
+    drive(app, script)
+
+
+def test_search_shows_the_rows_that_hold_the_text_and_esc_shows_all(both, drive, screen_text):
+    app = PaneApp(both)
+
+    async def script(pilot):
+        await loaded(pilot)
+        app.area.table.focus()
+        await pilot.press("slash")
+        await pilot.press(*"wabf 11", "enter")
+        await settled(pilot)
+        assert (app.area.choice, app.area.contains, app.area.table.total) == ("all", "wabf 11", 0)
+        await pilot.press("slash")
+        app.screen.query_one(SearchField).value = "QUESTION 11"
+        await pilot.press("enter")
+        await settled(pilot)
+        assert app.area.table.total == 11
+        assert "11 found in ▸all 120" in screen_text(app)
+        await pilot.press("slash", "escape")
+        await settled(pilot)
+        assert (app.area.table.total, app.area.table.has_focus) == (len(LABELS), True)
+
+    drive(app, script)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_enter_shows_a_row_whole_and_n_the_next(both, drive, screen_text, screen_snapshot, size):
+    app = PaneApp(both)
+
+    async def script(pilot):
+        await loaded(pilot)
+        app.area.table.focus()
+        await pilot.press("down", "enter")
+        await settled(pilot)
+        assert isinstance(app.screen, RowScreen)
+        assert screen_text(app) == screen_snapshot(name=f"row-{size[0]}")
+        await pilot.press("n")
+        await settled(pilot)
+        assert "Row 3 ·" in screen_text(app)
+        await pilot.press("escape")
+        assert app.area.table.cursor == 2
+
+    drive(app, script, size)
+
+
+def test_rows_of_others_draw_nothing_of_their_own(tmp_path, drive, screen_text):
+    layout = project(tmp_path, base_text=lambda index: HOSTILE[index % len(HOSTILE)])
+    app = PaneApp(layout)
+
+    async def script(pilot):
+        await loaded(pilot)
+        app.area.table.focus()
+        for index in range(len(HOSTILE)):
+            app.area.table.go_to(index)
+            await pilot.press("enter")
+            await settled(pilot)
+            assert isinstance(app.screen, RowScreen)
+            text = screen_text(app)
+            assert not set(text) & set("\x1b\u202e\u200b\u200d")
+            assert all(len(line) <= 140 for line in text.splitlines())
+            await pilot.press("escape")
+        text = screen_text(app)
+        for shown in ("[/x]", "[=1]", "[bold]x", "\\x1b[2J", "\\u202eevil", "你好世界"):
+            assert shown in text
+
+    drive(app, script, (140, 40))
+
+
+def test_reload_keeps_the_place_when_the_measurement_is_the_same(both, drive):
+    app = PaneApp(both)
+
+    async def script(pilot):
+        await loaded(pilot)
+        app.area.table.focus()
+        await pilot.press("b")
+        await settled(pilot)
+        await pilot.press("down", "down")
+        await loaded(pilot)
+        assert (app.area.choice, app.area.table.cursor) == ("better", 2)
+
+    drive(app, script)
+
+
+def test_results_say_why_when_the_answers_are_gone(tmp_path, drive, screen_text):
+    layout = project(tmp_path)
+    layout.run("r3").generations_path.unlink()
+    app = PaneApp(layout)
+
+    async def script(pilot):
+        await loaded(pilot)
+        text = screen_text(app)
+        assert "accuracy" in text
+        assert "cannot be read" in text
+
+    drive(app, script)
+
+
+def test_summary_names_everything_the_report_found(both):
+    layout = both
+    results = {**Tailor(layout.root).results(), "health": ["The loss rose."], "endpoint": "http://127.0.0.1:9/v1"}
+    for width in (40, 76, 136):
+        text = results_content(results_view(results), width).plain
+        assert text.startswith(("✓ ", "✗ "))
+        for part in ("accuracy", "balance", "short", "! The loss rose.", "Worst labels", "→", "http://127.0.0.1:9/v1"):
+            assert part in text
+        assert "luck alone would do it" in text
+        assert "points (" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "threshold", "drawn"),
+    [
+        ((0.5, 0.4, 0.6), 0.8, "████▒█▒·┃·"),
+        ((0.0, 0.0, 0.2), 0.8, "▒▒▒·····┃·"),
+        ((1.0, 0.9, 1.0), None, "██████████"),
+        ((0.0, 0.0, 0.0), None, "··········"),
+        ((1.0, 1.0, 1.0), 1.0, "█████████┃"),
+    ],
+)
+def test_bar_shows_value_interval_and_threshold(value, threshold, drawn: str):
+    assert bar(ValueView("", *value), threshold, 10) == drawn
+
+
+class ManyRows:
+    """Rows made up as they are asked for."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.asked: list[tuple[int, int]] = []
+
+    def page(self, choice: str, contains: str, offset: int, limit: int) -> RowsFound:
+        self.asked.append((offset, limit))
+        numbers = range(offset, min(self.total, offset + limit))
+        return RowsFound(tuple(RowCells((str(number), f"row {number}")) for number in numbers), self.total, ())
+
+    def whole(self, choice: str, contains: str, index: int) -> RowWhole:
+        return RowWhole(f"Row {index}", (("text", "a\n" * 5),))
+
+
+class TableApp(App[None]):
+    def compose(self):
+        yield RowsArea((Column("#", 0, 8), Column("text", 1, 10)))
+
+
+def test_table_keeps_and_reads_only_what_is_near_the_screen_when_there_are_100000_rows(drive, screen_text):
+    source = ManyRows(100_000)
+    app = TableApp()
+
+    async def script(pilot):
+        area = app.query_one(RowsArea)
+        area.show(source, "all")
+        area.table.focus()
+        await settled(pilot)
+        await pilot.press("G")
+        await settled(pilot)
+        assert "row 99999" in screen_text(app)
+        for index in range(0, 100_000, 4_999):
+            area.table.go_to(index)
+            await settled(pilot)
+            assert f" row {index} " in screen_text(app).replace("\n", " ")
+        assert max(limit for _, limit in source.asked) <= 2 * PAGE
+        assert sum(area.table.row(number) is not None for number in range(0, 100_000, PAGE)) * PAGE <= 20 * PAGE
+        await pilot.press("g")
+        await settled(pilot)
+        assert (area.table.cursor, area.table.scroll_offset.y) == (0, 0)
+        await pilot.press("pagedown", "j", "k", "pageup")
+        assert area.table.cursor == 0
+
+    drive(app, script)
+
+
+def test_table_opens_a_row_when_it_is_clicked_twice(drive):
+    app = TableApp()
+
+    async def script(pilot):
+        area = app.query_one(RowsArea)
+        area.show(ManyRows(30), "all")
+        await settled(pilot)
+        await pilot.click(RowsTable, offset=(3, 5))
+        assert area.table.cursor == 4
+        await pilot.click(RowsTable, offset=(3, 5))
+        await settled(pilot)
+        assert isinstance(app.screen, RowScreen)
+
+    drive(app, script)
+
+
+def test_cells_are_cut_by_their_width_on_the_screen():
+    assert fitted("你好世界", 5) == "你好…"
+    assert fitted("ab", 4) == "ab  "
+    assert fitted("abcdef", 3) == "ab…"
+    assert fitted("abc", 0) == ""
