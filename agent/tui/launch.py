@@ -4,6 +4,7 @@ The part that runs before the first frame imports nothing but the standard libra
 """
 
 import contextlib
+import gc
 import os
 import shlex
 import signal
@@ -26,6 +27,7 @@ from specs.layout import ProjectLayout
 
 _LOG_NAME = "interface.log"
 _LONGEST_FAREWELL_S = 2.0
+_FIRST_COLLECTION = 200_000
 _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -116,6 +118,8 @@ def _be_interface(
     """Be the interface until it ends. Never returns: what else this process was started for is not its business."""
     code = 1
     try:
+        # what is imported before the first frame stays, so looking through it for garbage would only delay the frame
+        gc.set_threshold(_FIRST_COLLECTION)
         for number in _ENDING_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         end_with_parent(reading, saved)
