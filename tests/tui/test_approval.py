@@ -677,23 +677,25 @@ def test_click_decides_nothing_when_it_only_brings_the_terminal_to_the_front(
     assert app.told == []
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_approval_shows_text_of_others_raw_when_it_is_hostile(
-    app: Harness, drive: Callable[..., None], screen_text: Callable[[App[Any]], str], text: str
+    app: Harness, drive: Callable[..., None], screen_text: Callable[[App[Any]], str]
 ) -> None:
     shown: list[str] = []
-    card = a_card(title=text, cost=text, why=text, reads=text, writes=text, undo=text, values=((text, text, text),))
 
     async def script(pilot: Pilot[None]) -> None:
-        view = a_view(card=card, diff=f"--- a\n+++ b\n+{text}", reasons=(text,), blocked=text[:40])
-        await app.opened(pilot, view, read=False)
-        shown.append(screen_text(app))
+        for text in HOSTILE:
+            texts = {"title": text, "cost": text, "why": text, "reads": text, "writes": text, "undo": text}
+            card = a_card(**texts, values=((text, text, text),))
+            view = a_view(card=card, diff=f"--- a\n+++ b\n+{text}", reasons=(text,), blocked=text[:40])
+            await app.opened(pilot, view, read=False)
+            shown.append(screen_text(app))
 
     drive(app, script)
-    assert "n  Deny" in shown[0]
-    assert not set(shown[0]) & set("\x1b\u202e\u200b")
-    start = text.encode("unicode_escape").decode() if not text.isprintable() else text
-    assert start[:20] in shown[0].replace("漢 ", "漢").replace("🙂 ", "🙂")
+    for text, screen in zip(HOSTILE, shown, strict=True):
+        assert "n  Deny" in screen
+        assert not set(screen) & set("\x1b\u202e\u200b")
+        start = text if text.isprintable() else text.encode("unicode_escape").decode()
+        assert start[:20] in screen.replace("漢 ", "漢").replace("🙂 ", "🙂")
 
 
 def test_a_long_line_cannot_pass_for_another_row_when_it_wraps(

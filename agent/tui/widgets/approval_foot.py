@@ -67,10 +67,11 @@ class ApprovalFoot(Vertical):
         self._news.set_class(bool(sentence), "-refused")
         if sentence:
             self._news.update(Content(f"✗ {one_line(sentence, len(sentence))}"))
-        elif body.num_below:
-            self._news.update(Content(f"↓ {count(body.num_below, 'more line')} · PgDn"))
+        elif body.has_seen_all:
+            self._news.update(Content("✓ read to the end"))
         else:
-            self._news.update(Content("✓ read to the end" if body.has_seen_all else ""))
+            below = f"↓ {count(body.num_below, 'more line')} · PgDn"
+            self._news.update(Content(f"✓ enough read for y · for a: {below}" if body.has_seen_step else below))
 
     def ask(self, view: ApprovalView, answer: Answer) -> None:
         """Open the field for an answer that one key is not enough for."""

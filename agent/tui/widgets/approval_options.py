@@ -102,9 +102,10 @@ class TypedInput(Input):
         self.cursor_blink = False
         self.takes_paste = False
         # while it is closed no focus may land in it
-        self.disabled = True
+        self.can_focus = False
 
-    def _on_paste(self, event: Paste) -> None:
+    def on_paste(self, event: Paste) -> None:
+        """Take a pasted text as one line, or leave it out."""
         event.stop()
         event.prevent_default()
         if self.takes_paste:
@@ -164,7 +165,7 @@ class AnswerField(Widget):
         self._sentence.update(Content(sentence))
         self._line.takes_paste = takes_paste
         self._line.value = ""
-        self._line.disabled = False
+        self._line.can_focus = True
         self.add_class("-open")
         self._line.focus()
 
@@ -172,7 +173,7 @@ class AnswerField(Widget):
         """Take the line away with what was typed."""
         self._purpose = ""
         self._line.value = ""
-        self._line.disabled = True
+        self._line.can_focus = False
         self.remove_class("-open")
 
     def focus_line(self) -> None:
