@@ -29,10 +29,6 @@ class UndoWanted(Message):
     """The agent's latest edit of the spec shall be taken back."""
 
 
-class OlderWanted(Message):
-    """The person scrolled to the top: earlier messages are wanted."""
-
-
 class StageChosen(Message):
     """A stage of the rail was opened."""
 

@@ -7,6 +7,7 @@ from textual.widgets import ContentSwitcher, TextArea
 
 from agent.tui.frame_views import STAGES
 from agent.tui.viewmodels.frame import StageName
+from agent.tui.widgets.approval import ApprovalPanel
 from agent.tui.widgets.frame import StageRail
 from agent.tui.widgets.prompt import Prompt
 from agent.tui.widgets.spec_pane import SpecPane
@@ -174,6 +175,9 @@ class Panes:
         self._screen.call_after_refresh(self._focus_now)
 
     def _focus_now(self) -> None:
+        if self.is_asking:
+            self._screen.query_one(ApprovalPanel).focus()
+            return
         if self.opened == "chat":
             self._screen.query_one(Prompt).focus_input()
             return

@@ -54,6 +54,11 @@ def drive() -> Callable[..., None]:
     return run
 
 
+@pytest.fixture(autouse=True)
+def no_settings_of_the_person(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+
+
 @pytest.fixture
 def project_dir(tmp_path: Path) -> Path:
     folder = tmp_path / "project"

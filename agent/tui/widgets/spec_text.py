@@ -11,6 +11,7 @@ from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.app import App
+from textual.binding import Binding, BindingType
 from textual.color import Color
 from textual.geometry import Offset, clamp
 from textual.strip import Strip
@@ -27,15 +28,15 @@ _CONTRAST = 4.5
 _GUTTER_MARKS: dict[Author, str] = {"agent": "a", "you": "y"}
 # names of the grammar's captures, and the theme variable each is drawn in
 _SYNTAX = {
-    "yaml.field": "text-primary",
-    "string": "text-success",
-    "string.escape": "text-accent",
-    "number": "text-accent",
-    "boolean": "text-warning",
-    "constant.builtin": "text-warning",
-    "type": "text-secondary",
-    "preproc": "text-secondary",
-    "error": "text-error",
+    "yaml.field": "primary",
+    "string": "success",
+    "string.escape": "accent",
+    "number": "accent",
+    "boolean": "warning",
+    "constant.builtin": "warning",
+    "type": "secondary",
+    "preproc": "secondary",
+    "error": "error",
     "comment": "foreground-muted",
     "punctuation.delimiter": "foreground",
     "punctuation.bracket": "foreground",
@@ -65,6 +66,11 @@ class SpecText(TextArea):
     }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"spec-text--mark", "spec-text--shown", "spec-text--wrong"}
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+home", "go_to_line(1)", "First line", show=False),
+        Binding("ctrl+end", "go_to_line(0)", "Last line", show=False),
+    ]
 
     def __init__(self, text: str) -> None:
         super().__init__(
@@ -126,9 +132,13 @@ class SpecText(TextArea):
         self.refresh()
 
     def go_to(self, line: int) -> None:
-        """Put the cursor on a line, counted from 1."""
+        """Put the cursor at the end of a line, counted from 1."""
         row = clamp(line - 1, 0, self.document.line_count - 1)
         self.move_cursor((row, len(self.document.get_line(row))), center=True)
+
+    def action_go_to_line(self, line: int) -> None:
+        """Put the cursor at the first place of the text, or with 0 at the last."""
+        self.move_cursor((0, 0) if line else self.document.end)
 
     async def on_key(self, event: events.Key) -> None:
         """Enter keeps the indentation, Tab indents by two, Esc is somebody else's unless lines are highlighted."""
@@ -214,9 +224,9 @@ class SpecText(TextArea):
 
     def _use_app_colours(self) -> None:
         variables = cast("App[Any]", self.app).theme_variables
-        background = Color.parse(variables["surface"])
+        background = _colour(variables["surface"])
         styles = {
-            name: Style(color=readable(Color.parse(variables[variable]), background).rich_color)
+            name: Style(color=readable(_colour(variables[variable]), background).rich_color)
             for name, variable in _SYNTAX.items()
         }
         styles["yaml.field"] += Style(bold=True)
@@ -224,6 +234,11 @@ class SpecText(TextArea):
         self.register_theme(TextAreaTheme(_THEME, syntax_styles=styles))
         self.theme = _THEME
         self.notify_style_update()
+
+
+def _colour(text: str) -> Color:
+    """Return a theme's colour; the terminal's own colours have no shades, so a share of one is the colour itself."""
+    return Color.parse(text.split()[0] if text.startswith("ansi_") else text)
 
 
 def readable(color: Color, background: Color) -> Color:
