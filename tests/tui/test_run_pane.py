@@ -261,6 +261,19 @@ def test_pane_is_drawn_in_ascii_without_colour(
     drive(PaneApp(layout), script)
 
 
+def test_pane_shows_the_curve_in_one_row_and_the_log_when_it_is_low(
+    layout: ProjectLayout, live: Any, drive: Any, screen_text: Any, screen_snapshot: SnapshotAssertion
+) -> None:
+    live(train(layout))
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await settled(pilot)
+        assert screen_text(pilot.app) == screen_snapshot(name="training-60")
+
+    freeze_seconds(layout)
+    drive(PaneApp(layout), script, (60, 20))
+
+
 def test_pane_shows_the_whole_curve_and_log_when_it_is_opened_again(
     layout: ProjectLayout, live: Any, drive: Any
 ) -> None:

@@ -65,6 +65,7 @@ class LossPlot(Widget):
         self._train, self._evals = Curve(), Curve()
         self._is_log = False
         self._is_loaded = False
+        self._is_loading = False
         self._drawn_at = -math.inf
         self._timer: Timer | None = None
         self._rows: list[_Row] = []
@@ -75,11 +76,6 @@ class LossPlot(Widget):
         if self._ascii_wanted is not None:
             return self._ascii_wanted
         return cast("App[Any]", self.app).no_color or lacks_braille()
-
-    @property
-    def is_log(self) -> bool:
-        """Whether the values stand on a logarithmic scale."""
-        return self._is_log
 
     def text_rows(self) -> list[str]:
         """Return what is drawn, without colours."""
@@ -114,13 +110,14 @@ class LossPlot(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Return one row."""
+        base = self.rich_style
         if y >= len(self._rows):
-            return Strip.blank(self.size.width, self.rich_style)
+            return Strip.blank(self.size.width, base)
         segments = [
-            Segment(text, self.get_component_rich_style(f"loss-plot--{role}") if role else self.rich_style)
+            Segment(text, self.get_component_rich_style(f"loss-plot--{role}") if role else base)
             for text, role in self._rows[y]
         ]
-        return Strip(segments).adjust_cell_length(self.size.width, self.rich_style)
+        return Strip(segments).adjust_cell_length(self.size.width, base)
 
     def _draw_soon(self) -> None:
         wait_s = self._drawn_at + _EVERY_S - self._clock()
@@ -136,7 +133,9 @@ class LossPlot(Widget):
         if not self.size:
             return
         if not self._is_loaded:
-            self._load()
+            if not self._is_loading:
+                self._is_loading = True
+                self._load()
             return
         self._drawn_at = self._clock()
         self._rows = self._drawn(self.size)
@@ -169,7 +168,7 @@ class LossPlot(Widget):
             *([(f"{marks[1]} eval", "eval")] if self._evals.points else []),
         ]
 
-    @work(thread=True, exclusive=True, group="load")
+    @work(thread=True, group="load")
     def _load(self) -> None:
         from agent.tui.loss_chart import load
 

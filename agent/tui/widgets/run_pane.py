@@ -2,10 +2,10 @@
 
 import threading
 from time import time as now
-from typing import Any, ClassVar, cast
+from typing import ClassVar
 
 from textual import on, work
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
@@ -16,7 +16,7 @@ from textual.widgets import Static
 from agent.tui import run_words
 from agent.tui.messages import Failed, StopRunWanted
 from agent.tui.viewmodels.run import LogLine, RunView
-from agent.tui.widgets.loss_plot import LossPlot
+from agent.tui.widgets.loss_plot import MIN_ROWS, LossPlot
 from agent.tui.widgets.run_log import RunLog
 from specs.layout import ProjectLayout
 
@@ -32,11 +32,17 @@ class RunLine(Static):
 
     def __init__(self, id: str) -> None:
         super().__init__("", markup=False, id=id)
+        self._parts: list[run_words.Part] = []
 
     def put(self, parts: list[run_words.Part]) -> None:
         """Show parts; the line is away while there are none."""
         self.display = bool(parts)
-        self.update(Content.assemble(*parts))
+        if parts == self._parts:
+            return
+        # A new layout of the whole screen costs more than all the rest, and only texts that wrap can need one.
+        is_same_height = parts and _num_rows(parts) == _num_rows(self._parts) and self.styles.text_wrap == "nowrap"
+        self._parts = parts
+        self.update(Content.assemble(*parts), layout=not is_same_height)
 
 
 class RunPane(Vertical, can_focus=True):
@@ -59,7 +65,8 @@ class RunPane(Vertical, can_focus=True):
     RunPane.-bare LossPlot, RunPane.-log LossPlot { display: none; }
     RunPane.-bare RunLog { display: none; }
     RunPane.-bare #run-head { text-wrap: wrap; }
-    RunPane.-log RunLog, RunPane.-rows RunLog { height: 1fr; }
+    RunPane.-log RunLog, RunPane.-rows RunLog, RunPane.-low RunLog { height: 1fr; }
+    RunPane.-low LossPlot { height: 1; }
     RunPane.-log RunLog { overflow-x: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -171,7 +178,10 @@ class RunPane(Vertical, can_focus=True):
         message.stop()
         if message.view.run_id != self._run_id:
             return
+        is_other = self._view is None or self._view.state != message.view.state
         self._view = message.view
+        if is_other:
+            self.refresh_bindings()
         log = self.query_one(RunLog)
         if message.is_first:
             log.clear()
@@ -262,17 +272,23 @@ class RunPane(Vertical, can_focus=True):
         self.set_class(is_log, "-log")
         self.set_class(view is None, "-bare")
         self.set_class(not is_train, "-rows")
-        lines = pane_lines(view, width, height, ascii_only=cast("App[Any]", self.app).no_color)
+        plot = self.query_one(LossPlot)
+        lines = pane_lines(view, width, height, ascii_only=plot.ascii_only)
         for line in self.query(RunLine):
             line.put(lines.get(str(line.id), []) if not is_log or line.id == "run-head" else [])
-        plot = self.query_one(LossPlot)
         plot.display = is_train and not is_log
-        has_log = is_log or not is_train or height >= _LOG_FROM_ROWS
+        # Where the curve would be too low to be read it is one row, and the log has the rest.
+        is_low = is_train and height - sum(_num_rows(parts) for parts in lines.values()) < MIN_ROWS
+        self.set_class(is_low, "-low")
+        has_log = is_log or not is_train or is_low or height >= _LOG_FROM_ROWS
         self.query_one(RunLog).display = view is not None and has_log
         self.query_one("#run-rule", Static).display = view is not None and has_log
         if view is not None:
             plot.show(view.train, view.evals)
-        self.refresh_bindings()
+
+
+def _num_rows(parts: list[run_words.Part]) -> int:
+    return 1 + sum(text.count("\n") for text, _ in parts) if parts else 0
 
 
 def pane_lines(
