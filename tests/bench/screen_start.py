@@ -59,13 +59,13 @@ def first_frame(command: list[str], marker: bytes, folder: str, environment: dic
     try:
         while not marker or marker not in seen:
             if time.monotonic() - began > LIMIT_S:
-                raise SystemExit(f"{command[:3]} never wrote {marker!r}: {bytes(seen[-300:])!r}")
+                raise RuntimeError(f"{command[:3]} never wrote {marker!r}: {bytes(seen[-300:])!r}")
             if select.select([screen], [], [], 0.01)[0]:
                 seen += os.read(screen, 65_536)
         return (time.monotonic() - began) * 1e3, cpu_ms(pid)
     except OSError:
         if marker:
-            raise SystemExit(f"{command[:3]} ended: {bytes(seen[-300:])!r}") from None
+            raise RuntimeError(f"{command[:3]} ended: {bytes(seen[-300:])!r}") from None
         _, _, usage = os.wait4(pid, 0)
         return (time.monotonic() - began) * 1e3, (usage.ru_utime + usage.ru_stime) * 1e3
     finally:
@@ -125,12 +125,20 @@ def main() -> None:
         rows = contestants(options.peer, project, bare)
         times: dict[str, list[tuple[float, float]]] = {row[0]: [] for row in rows}
         for turn in range(options.runs + 1):
-            for name, command, marker, where in rows:
-                measured = first_frame(command, marker, where, environment)
+            for row in list(rows):
+                name, command, marker, where = row
+                try:
+                    measured = first_frame(command, marker, where, environment)
+                except RuntimeError as error:
+                    print(f"{name} is left out: {error}")
+                    rows.remove(row)
+                    continue
                 if turn:
                     times[name].append(measured)
     print(f"{'median of ' + str(options.runs):<28}{'wall ms':>9}{'CPU ms':>9}   lowest and highest CPU")
     for name, pairs in times.items():
+        if not pairs:
+            continue
         wall, cpu = (statistics.median(values) for values in zip(*pairs, strict=True))
         all_cpu = [pair[1] for pair in pairs]
         print(f"{name:<28}{wall:>9.0f}{cpu:>9.0f}   {min(all_cpu):.0f}-{max(all_cpu):.0f}")
