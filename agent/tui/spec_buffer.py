@@ -303,10 +303,8 @@ class SpecBuffer:
         """Take the file's content as the new base; who wrote what is told by comparing it with the last content."""
         before = editor_text(self.raw)
         if text != before and self.seen is not None:
-            self._before_change = (self.seen, before)
+            self._before_change = (self.seen, before) if by == "you" else None
             self._attribute(before, text, by)
-        if by == "agent":
-            self._before_change = None
         self.base, self.raw, self.pending, self.held = text, raw, None, ()
 
     def _attribute(self, before: str, after: str, by: Author) -> None:

@@ -130,7 +130,7 @@ class SpecDesk:
 
     async def begin_new(self) -> None:
         """Show a spec to fill in. It is written once the person changes or saves it."""
-        if self.buffer.is_begun or not self.is_open:
+        if self.buffer.is_begun or self.buffer.obstacle or not self.is_open:
             return
         text = await asyncio.to_thread(self._disk.starter)
         if not self.buffer.is_begun:

@@ -32,10 +32,10 @@ class SpecProblems(Static, can_focus=True):
         self._index = 0
 
     def show(self, problems: tuple[LineProblem, ...], sentence: str, kept: str) -> None:
-        """Show the problem chosen last, `kept` below it, or the sentence when there is no problem."""
+        """Show the problem chosen last, then the sentence and what is kept on disk meanwhile."""
         if problems != self._problems:
             self._problems, self._index = problems, 0
-        lines = [problem_line(problems, self._index), kept] if problems else [sentence]
+        lines = [problem_line(problems, self._index), f"{sentence} {kept}".strip()] if problems else [sentence]
         self.update(Content("\n".join(line for line in lines if line)))
         self.set_class(bool(problems), "-wrong")
         self.set_class(bool(problems or sentence), "-told")
@@ -61,7 +61,9 @@ class SpecPane(Vertical):
     SpecPane {
         height: 1fr;
         background: $surface;
-        & .spec-head { height: 1; padding: 0 1; color: $text; background: $panel; }
+        & .spec-head {
+            height: 1; padding: 0 1; color: $text; background: $panel; text-wrap: nowrap; text-overflow: ellipsis;
+        }
         & .spec-head.-invalid, & .spec-head.-conflict { color: $text-warning; text-style: bold; }
         & SpecProblems { display: none; height: auto; max-height: 6; padding: 0 1; background: $panel; }
         & SpecProblems.-told { display: block; }
@@ -164,7 +166,8 @@ class SpecPane(Vertical):
         self._rounds = SpecRounds(self, SpecDisk(self._layout), self._body, self._redraw)
 
     def _redraw(self) -> None:
-        if self._rounds is None or not self.is_mounted:
+        # keys may still leave the editor while the screen is being taken down
+        if self._rounds is None or not self.children:
             return
         desk, text = self._rounds.desk, self._body.text()
         buffer = desk.buffer
