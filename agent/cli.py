@@ -30,6 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.umask(0o077)
     parser = _parser()
     arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
+    if arguments.version:
+        sys.stdout.write(f"tailor {_version()}\n")
+        parser.exit()
     if arguments.command is not None and (flag := _misplaced(arguments)):
         parser.error(f"{flag} before a command has no meaning; `tailor chat` takes flags of its own after it")
     try:
@@ -86,24 +89,14 @@ def entry() -> None:
     sys.exit(main())
 
 
-class _Version(argparse.Action):
-    """Prints the version, which is looked up only then: it costs more than all the rest of the parser."""
+def _version() -> str:
+    """Return the version; looking it up costs more than all the rest of the parser."""
+    from importlib.metadata import PackageNotFoundError, version
 
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: object,
-        option_string: str | None = None,
-    ) -> None:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            number = version("model-tailor")
-        except PackageNotFoundError:
-            number = "(not installed)"
-        sys.stdout.write(f"tailor {number}\n")
-        parser.exit()
+    try:
+        return version("model-tailor")
+    except PackageNotFoundError:
+        return "(not installed)"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -114,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    parser.add_argument("--version", action="store_true", help="print the version")
     parser.add_argument("-C", "--project", default=".", metavar="DIR", help="the project's folder (here)")
     _add_conversation_flags(parser)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")

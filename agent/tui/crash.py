@@ -146,6 +146,7 @@ class CrashSafe(App[Result]):
 
     def _fatal_error(self) -> None:
         self._note_failure(sys.exc_info()[1] or RuntimeError("the interface ended itself"))
+        self._return_code = 1
         self._close_messages_no_wait()
 
     def panic(self, *renderables: RenderableType) -> None:

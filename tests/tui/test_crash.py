@@ -177,3 +177,26 @@ def test_panic_tells_text_without_values_and_fails(drive, capfd: pytest.CaptureF
         drive(app, script)
     assert app.return_code == 1
     assert "RuntimeError: [b]it broke[/b] [secret removed]" in capfd.readouterr().err
+
+
+def test_words_on_leaving_are_printed_as_they_are_without_secrets(drive, capfd: pytest.CaptureFixture[str]):
+    app = Failing(None)
+
+    async def script(_pilot) -> None:
+        app.exit(message="[b]bye[/b] sk-abcdefghijklmnop1234 \x1b[2J")
+
+    drive(app, script)
+    assert capfd.readouterr().err == "[b]bye[/b] [secret removed] \\x1b[2J\n"
+    app._print_error_renderables()
+    assert capfd.readouterr().err == ""
+
+
+def test_fatal_error_without_an_error_is_told_as_such(drive, capfd: pytest.CaptureFixture[str]):
+    app = Failing(None)
+
+    async def script(_pilot) -> None:
+        app._fatal_error()
+
+    drive(app, script)
+    assert app.return_code == 1
+    assert "RuntimeError: the interface ended itself" in capfd.readouterr().err
