@@ -95,14 +95,14 @@ class Tailor:
         """
         from tools.planning import make_plan
 
-        with self._ledger() as ledger:
+        with _ledger(self.layout) as ledger:
             plan = make_plan(self.layout, ledger, self.load_spec(), anew=anew)
             ledger.record_plan(plan)
         return plan
 
     def known_plan(self, plan_hash: str | None = None) -> "Plan":
         """Return a recorded plan, the latest when no hash is given. Raises UsageError when there is none."""
-        with self._ledger() as ledger:
+        with _ledger(self.layout) as ledger:
             plan = ledger.latest_plan() if plan_hash is None else ledger.plan(plan_hash)
         if plan is None:
             wanted = "recorded in this project" if plan_hash is None else f"with the hash {plan_hash[:19]}"
@@ -113,7 +113,7 @@ class Tailor:
         """Return what the project has: spec, data files, plan, state of each step, runs, servers. JSON values."""
         from tools.status import project_status
 
-        with self._ledger() as ledger:
+        with _ledger(self.layout) as ledger:
             return project_status(self.layout, ledger)
 
     def approve(
@@ -135,7 +135,7 @@ class Tailor:
         """
         from tools.granting import approve_steps
 
-        with self._ledger() as ledger:
+        with _ledger(self.layout) as ledger:
             return approve_steps(ledger, self._key, plan, steps, max_usd)
 
     def run(
@@ -156,7 +156,7 @@ class Tailor:
         """
         from tools.running import executor
 
-        with self._ledger() as ledger:
+        with _ledger(self.layout) as ledger:
             yield from executor(self.layout, ledger, self._key).run(plan, grants, only=only)
 
     def runs(self) -> "tuple[RunInfo, ...]":
@@ -195,7 +195,7 @@ class Tailor:
         """
         from tools.status import plan_results
 
-        with self._ledger() as ledger:
+        with _ledger(self.layout) as ledger:
             return plan_results(self.layout, ledger, of, num_rows=num_rows)
 
     def rows(
@@ -238,7 +238,8 @@ class Tailor:
 
         return examine(self.layout)
 
-    def _ledger(self) -> "Ledger":
-        from tools.ledger import Ledger
 
-        return Ledger(self.layout.ledger_path)
+def _ledger(layout: ProjectLayout) -> "Ledger":
+    from tools.ledger import Ledger
+
+    return Ledger(layout.ledger_path)

@@ -382,6 +382,7 @@ def test_r_looks_again_when_there_was_no_server(serve, drive, screen_text):
         await pilot.press("tab", "r")
         await settled(pilot)
         assert "A · seedling" in screen_text(app)
+        assert app.screen.query_one(PlayPrompt).has_focus
 
     drive(app, script)
 

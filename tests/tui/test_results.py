@@ -12,6 +12,7 @@ from agent.tui.results_source import results_view
 from agent.tui.screens.row import RowScreen
 from agent.tui.viewmodels.results import ValueView
 from agent.tui.viewmodels.rows import Column, RowCells, RowsFound, RowWhole
+from agent.tui.widgets.long_text import LongText
 from agent.tui.widgets.results_pane import ResultsPane
 from agent.tui.widgets.results_text import bar, results_content
 from agent.tui.widgets.rows_area import RowsArea, SearchField
@@ -299,8 +300,9 @@ def test_bar_shows_value_interval_and_threshold(value, threshold, drawn: str):
 class ManyRows:
     """Rows made up as they are asked for."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, text: str = "a\n" * 5) -> None:
         self.total = total
+        self.text = text
         self.asked: list[tuple[int, int]] = []
 
     def page(self, choice: str, contains: str, offset: int, limit: int) -> RowsFound:
@@ -309,7 +311,7 @@ class ManyRows:
         return RowsFound(tuple(RowCells((str(number), f"row {number}")) for number in numbers), self.total, ())
 
     def whole(self, choice: str, contains: str, index: int) -> RowWhole:
-        return RowWhole(f"Row {index}", (("text", "a\n" * 5),))
+        return RowWhole(f"Row {index}", (("text", self.text),))
 
 
 class TableApp(App[None]):
@@ -356,6 +358,33 @@ def test_table_opens_a_row_when_it_is_clicked_twice(drive):
         await pilot.click(RowsTable, offset=(3, 5))
         await settled(pilot)
         assert isinstance(app.screen, RowScreen)
+
+    drive(app, script)
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [("line\n" * 50_000 + "the end", "the end"), ("x" * 99_999 + "z", "xz"), ("你" * 20_000 + "好", "你好")],
+    ids=["lines", "one line", "wide"],
+)
+def test_a_very_long_row_is_wrapped_whole_and_scrolls_to_its_end(drive, screen_text, text: str, last: str):
+    app = TableApp()
+
+    async def script(pilot):
+        app.query_one(RowsArea).show(ManyRows(1, text), "all")
+        app.query_one(RowsTable).focus()
+        await settled(pilot)
+        await pilot.press("enter")
+        await settled(pilot)
+        assert text[:4] in screen_text(app)
+        body = app.screen.query_one(LongText)
+        body.scroll_end(animate=False)
+        await pilot.pause()
+        assert last in screen_text(app)
+        drawn = [body.render_line(y).cell_length for y in range(body.size.height)]
+        assert set(drawn) == {body.scrollable_content_region.width}
+        await pilot.press("k", "escape")
+        assert not isinstance(app.screen, RowScreen)
 
     drive(app, script)
 

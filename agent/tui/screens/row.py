@@ -10,6 +10,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from agent.tui.viewmodels.rows import RowWhole
+from agent.tui.widgets.long_text import LongText
+
+_MUCH = 20_000
+_LINE_WEIGHT = 40
 
 
 class RowScreen(ModalScreen[int]):
@@ -43,11 +47,18 @@ class RowScreen(ModalScreen[int]):
         """Make the parts."""
         with Vertical():
             yield Static(Content(self._row.title), id="row-title")
-            with VerticalScroll(id="row-parts"):
-                for label, text in self._row.parts:
-                    yield Static(Content(label), classes="row-label")
-                    yield Static(Content(text), classes="row-text")
+            yield from self._body()
             yield Static("Esc close · ↑↓ scroll · n next row · p the row before", markup=False, id="row-keys")
+
+    def _body(self) -> ComposeResult:
+        if sum(len(text) + _LINE_WEIGHT * text.count("\n") for _, text in self._row.parts) > _MUCH:
+            yield LongText(self._row.parts)
+            return
+        # short enough to be laid out at once, and so that it can be selected
+        with VerticalScroll():
+            for label, text in self._row.parts:
+                yield Static(Content(label), classes="row-label")
+                yield Static(Content(text), classes="row-text")
 
     def action_close(self, by: int) -> None:
         """Close, and tell which row is wanted next."""
@@ -55,4 +66,4 @@ class RowScreen(ModalScreen[int]):
 
     def action_scroll(self, by: int) -> None:
         """Scroll the text."""
-        self.query_one("#row-parts", VerticalScroll).scroll_relative(y=by, animate=False)
+        self.query_one("LongText, VerticalScroll").scroll_relative(y=by, animate=False)

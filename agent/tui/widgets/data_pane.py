@@ -36,6 +36,7 @@ class DataPane(Vertical):
     DataPane > #data-message { display: none; padding: 1; }
     DataPane > #data-report { height: auto; max-height: 60%; padding: 0 1; scrollbar-size-vertical: 1; }
     DataPane > #data-report > Static { height: auto; }
+    DataPane > #data-report:focus { background: $boost; }
     DataPane > RowsArea { padding: 0 1; border-top: solid $panel; }
     DataPane > #data-keys { height: 1; padding: 0 1; color: $text-muted; }
     DataPane.-empty > * { display: none; }

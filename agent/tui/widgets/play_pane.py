@@ -99,6 +99,7 @@ class PlayPane(Vertical):
     def on_mount(self) -> None:
         """Show nothing yet; draw only while answers come."""
         self.add_class("-empty")
+        self.can_focus = True
         self._pulse = self.set_interval(1 / _DRAWS_PER_S, self._draw, pause=True)
 
     def on_unmount(self) -> None:
@@ -197,6 +198,8 @@ class PlayPane(Vertical):
         if isinstance(served, ServedView):
             self._state.serve(served.models)
             self.remove_class("-empty")
+            if self.has_focus:
+                self.query_one(PlayPrompt).focus()
             self.can_focus = False
             self.query_one(VoteRow).count(self._source, self._state.pair)
             self._draw()

@@ -43,6 +43,7 @@ class ResultsPane(Vertical):
     ResultsPane > #results-message { display: none; padding: 1; }
     ResultsPane > #results-summary { height: auto; max-height: 60%; padding: 0 1; scrollbar-size-vertical: 1; }
     ResultsPane > #results-summary > Static { height: auto; }
+    ResultsPane > #results-summary:focus { background: $boost; }
     ResultsPane > RowsArea { padding: 0 1; border-top: solid $panel; }
     ResultsPane > #results-keys { height: 1; padding: 0 1; color: $text-muted; }
     ResultsPane.-empty > #results-message { display: block; }

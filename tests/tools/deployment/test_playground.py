@@ -8,6 +8,8 @@ from specs.run import Message
 from tests.fakes.chat_script import Failure, Recorded, Reply, say
 from tests.fakes.measured_project import NOTHING
 from tests.fakes.openai_server import rate_limited
+from tests.fakes.serve_process import launched, write_manifest
+from tests.fakes.tiny_chat_model import make_model, ref
 from tools.deployment.chat import Sampling
 from tools.deployment.playground import Completed, Delta, Summary, play, stream
 from tools.errors import BackendError, UsageError
@@ -153,3 +155,23 @@ def test_play_keeps_away_from_proxies(project, monkeypatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     project.serve("r1", _by_model)
     assert play(project.layout, "hello", ["bank@1"], project.backend)["answers"][0]["text"] == "this is bank@1"
+
+
+@pytest.mark.slow
+def test_temperature_and_seed_choose_the_answers_of_a_real_server(project) -> None:
+    base = make_model(project.layout.root / "model")
+    run = write_manifest(project.layout.run("r1").run_dir, [ref("base", base)])
+    project.backend.states["r1"] = "running"
+    with launched(run) as process:
+        process.serving()
+
+        def said(sampling: Sampling) -> str:
+            settings = {"base": sampling}
+            events = stream(project.layout, "hello", backend=project.backend, sampling=settings, max_tokens=24)
+            return next(event for event in events if isinstance(event, Summary)).answers[0].text
+
+        assert said(Sampling(0, 1)) == said(Sampling(0, 2))
+        assert said(Sampling(1, 1)) == said(Sampling(1, 1))
+        assert len({said(Sampling(1, seed)) for seed in range(4)}) > 1
+        process.stop()
+        process.finished()
