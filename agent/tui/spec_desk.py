@@ -158,21 +158,30 @@ class SpecDesk:
             self._view.place(decided)
         self._redraw()
 
-    def keep_at_exit(self) -> None:
-        """Save or keep what is there, at once: no thread would live long enough."""
+    def save_at_once(self) -> bool:
+        """Save, or keep a draft, before anything else happens; return whether the file holds the text.
+
+        It waits for the disk: for the moments when no thread would do, the app ending or another editor opening.
+        """
         text = self._view.text()
-        if not self.is_open or not self.buffer.is_dirty(text):
-            return
         buffer = self.buffer
+        if not self.is_open or not buffer.is_dirty(text):
+            return buffer.is_on_disk and buffer.pending is None
+        raw = file_text(text, buffer.raw)
         try:
-            self._disk.keep_draft(Draft(file_text(text, buffer.raw), buffer.raw))
-            if buffer.pending is None and not buffer.is_gone and not buffer.is_read_only:
-                expected = buffer.raw if buffer.is_on_disk else ""
-                if self._disk.save(file_text(text, buffer.raw), expected) is None:
-                    self._disk.drop_draft()
+            self._disk.keep_draft(Draft(raw, buffer.raw))
+            self._drafted = text
+            if not self._may_save(text, is_wanted=False):
+                return False
+            if self._disk.save(raw, buffer.raw if buffer.is_on_disk else "") is not None:
+                return False
+            self._disk.drop_draft()
         except (OSError, TailorError):
-            # an invalid text stays a draft; a full disk has been told of before
-            return
+            # an invalid text stays a draft; a full disk is told of when the next save fails
+            return False
+        self._drafted, self._stamp = None, _UNKNOWN
+        buffer.saved(raw)
+        return True
 
     def _may_save(self, text: str, *, is_wanted: bool) -> bool:
         buffer = self.buffer

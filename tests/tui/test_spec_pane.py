@@ -300,8 +300,12 @@ def test_leaving_the_pane_saves_at_once_and_ctrl_s_does(drive: Any, tailor: Tail
         await until(pilot, lambda: line_of(spec.read_text(), "hours:").endswith("23"))
         app.editor.focus()
         await pilot.press("4")
-        app.pane.save_now()
-        await until(pilot, lambda: line_of(spec.read_text(), "hours:").endswith("234"))
+        assert app.pane.save_now()
+        assert line_of(spec.read_text(), "hours:").endswith("234")
+        assert app.pane.state == "saved"
+        await edit_line(pilot, "version:", "x")
+        assert not app.pane.save_now()
+        assert draft(spec).read_text() == app.editor.text
 
     drive(app, script)
 
@@ -322,8 +326,8 @@ def test_agents_edit_of_other_lines_is_merged_while_the_person_types(drive: Any,
         assert app.pane.state == "unsaved"
         await pilot.press("3")
         assert app.editor.lines[row + 1].endswith("23")
-        app.pane.save_now()
-        await until(pilot, lambda: app.pane.state == "saved")
+        assert app.pane.save_now()
+        assert app.pane.state == "saved"
         assert "epochs: 3" in spec.read_text()
         assert line_of(spec.read_text(), "hours:").endswith("23")
         await pilot.press("ctrl+z", "ctrl+z", "ctrl+z")
@@ -367,8 +371,8 @@ def test_agents_edit_of_the_line_being_typed_in_waits_and_asks(
         await until(pilot, lambda: app.focused is app.editor)
         await pilot.press("f8", key)
         await until(pilot, lambda: app.pane.state != "conflict")
-        app.pane.save_now()
-        await until(pilot, lambda: app.pane.state == "saved")
+        assert app.pane.save_now()
+        assert app.pane.state == "saved"
         text = spec.read_text()
         assert (mine + key in text) == (key in "mb")
         assert ("\n  task: Something else." in text) == (key == "t")

@@ -37,13 +37,14 @@ class SpecBody(Vertical):
 
     def __init__(self) -> None:
         super().__init__()
+        self._sentence = Static(Content(READING), classes="spec-sentence", markup=False)
         self.editor: SpecText | None = None
         self._text: str | None = None
         self._typed_at = float("-inf")
         self._is_seen = False
 
     def compose(self) -> ComposeResult:
-        yield Static(Content(READING), classes="spec-sentence", markup=False)
+        yield self._sentence
 
     def on_show(self) -> None:
         self._is_seen = True
@@ -56,7 +57,7 @@ class SpecBody(Vertical):
     def say(self, sentence: str) -> None:
         """Show a sentence in place of a text; without effect once there is one."""
         if self._text is None:
-            self.query_one(".spec-sentence", Static).update(Content(sentence))
+            self._sentence.update(Content(sentence))
 
     def text(self) -> str:
         """Return the text in the editor."""
@@ -85,7 +86,7 @@ class SpecBody(Vertical):
             from agent.tui.widgets.spec_text import SpecText
 
             self.editor = SpecText(self._text)
-            self.query_one(".spec-sentence").display = False
+            self._sentence.display = False
             self.mount(self.editor)
         return self.editor
 

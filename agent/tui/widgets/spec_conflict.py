@@ -29,11 +29,12 @@ class SpecConflictBar(Vertical, can_focus=True):
         max-height: 50%;
         background: $panel;
         border-top: solid $warning;
+        padding: 0 1;
         & .conflict-title { color: $text-warning; text-style: bold; height: auto; }
         & VerticalScroll { height: auto; max-height: 100%; }
         & .conflict-lines { height: auto; }
         & .conflict-keys { dock: bottom; height: 1; color: $text-muted; }
-        &.-asking { display: block; padding-bottom: 1; }
+        &.-asking { display: block; padding: 0 1 1 1; }
         &:focus { border-top: heavy $accent; }
         &:focus .conflict-keys { color: $text; text-style: bold; }
     }
@@ -55,10 +56,15 @@ class SpecConflictBar(Vertical, can_focus=True):
     class PutOff(Message):
         """The person decides later."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._title = Static(classes="conflict-title", markup=False)
+        self._lines = Static(classes="conflict-lines", markup=False)
+
     def compose(self) -> ComposeResult:
-        yield Static(classes="conflict-title", markup=False)
+        yield self._title
         with VerticalScroll(can_focus=False):
-            yield Static(classes="conflict-lines", markup=False)
+            yield self._lines
         yield Static(_KEYS, classes="conflict-keys", markup=False)
 
     def show(self, overlaps: tuple[Overlap, ...]) -> None:
@@ -69,8 +75,8 @@ class SpecConflictBar(Vertical, can_focus=True):
         first = overlaps[0]
         more = f" · {len(overlaps) - 1} more after it" if len(overlaps) > 1 else ""
         title = f"! {_place(first)} changed here and in the file{more}. Nothing is saved until you decide."
-        self.query_one(".conflict-title", Static).update(Content(title))
-        self.query_one(".conflict-lines", Static).update(
+        self._title.update(Content(title))
+        self._lines.update(
             Content("\n").join(
                 [
                     Content.styled("yours", "$text-primary bold"),

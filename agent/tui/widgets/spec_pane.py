@@ -80,22 +80,26 @@ class SpecPane(Vertical):
     def __init__(self, layout: "ProjectLayout", id: str | None = None) -> None:
         super().__init__(id=id)
         self._layout = layout
+        self._head = Static("Spec …", classes="spec-head", markup=False)
         self._body = SpecBody()
+        self._problems = SpecProblems()
+        self._bar = SpecConflictBar()
         self._rounds: SpecRounds | None = None
         self._told: tuple[SpecState, tuple[str, ...]] | None = None
 
     def compose(self) -> ComposeResult:
-        yield Static("Spec …", classes="spec-head", markup=False)
+        # held, not looked up: keys may leave the editor while the screen is being taken down
+        yield self._head
         yield self._body
-        yield SpecProblems()
-        yield SpecConflictBar()
+        yield self._problems
+        yield self._bar
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._start)
 
     def on_unmount(self) -> None:
         if self._rounds is not None:
-            self._rounds.desk.keep_at_exit()
+            self._rounds.desk.save_at_once()
 
     @property
     def state(self) -> SpecState:
@@ -137,10 +141,16 @@ class SpecPane(Vertical):
         if self._rounds is not None:
             self._rounds.run(self._rounds.begin(self.focus))
 
-    def save_now(self) -> None:
-        """Save the text, or keep a draft of it while it is not valid; both happen in the background."""
-        if self._rounds is not None:
-            self._rounds.run(self._rounds.save())
+    def save_now(self) -> bool:
+        """Save before anything else happens, or keep a draft; return whether the file now holds what is shown.
+
+        It waits for the disk: call it when the app ends or another editor is about to open the file.
+        """
+        if self._rounds is None:
+            return False
+        is_saved = self._rounds.desk.save_at_once()
+        self._redraw()
+        return is_saved
 
     def action_save(self) -> None:
         """Save because the person asked, even if the file is gone."""
@@ -150,11 +160,11 @@ class SpecPane(Vertical):
     def action_step(self, by: int) -> None:
         """Go to the question that waits, else to a problem, else to the next one."""
         if self.state == "conflict":
-            self.query_one(SpecConflictBar).focus()
+            self._bar.focus()
             return
         editor = self._body.make_editor()
         if editor is not None:
-            line = self.query_one(SpecProblems).step(by, editor.cursor_location[0] + 1)
+            line = self._problems.step(by, editor.cursor_location[0] + 1)
             if line is not None:
                 editor.go_to(line)
             self._redraw()
@@ -166,21 +176,19 @@ class SpecPane(Vertical):
         self._rounds = SpecRounds(self, SpecDisk(self._layout), self._body, self._redraw)
 
     def _redraw(self) -> None:
-        # keys may still leave the editor while the screen is being taken down
-        if self._rounds is None or not self.children:
+        if self._rounds is None or not self.is_attached:
             return
         desk, text = self._rounds.desk, self._body.text()
         buffer = desk.buffer
         overlaps = buffer.overlaps(text)
         facts = facts_of(buffer, text, len(overlaps))
-        head = self.query_one(".spec-head", Static)
-        head.update(Content(headline(facts, (self.size.width or 80) - 2)))
-        head.set_classes(f"spec-head -{facts.state}")
+        self._head.update(Content(headline(facts, (self.size.width or 80) - 2)))
+        self._head.set_classes(f"spec-head -{facts.state}")
         self._body.say(buffer.obstacle or (NO_SPEC if desk.is_open else READING))
         self._body.draw(buffer)
         sentence = (buffer.obstacle if buffer.is_begun else "") or desk.notice
-        self.query_one(SpecProblems).show(buffer.problems, sentence, kept_words(buffer, text))
-        self.query_one(SpecConflictBar).show(overlaps)
+        self._problems.show(buffer.problems, sentence, kept_words(buffer, text))
+        self._bar.show(overlaps)
         problems = tuple(problem.sentence for problem in buffer.problems) or (
             (buffer.obstacle,) * bool(buffer.obstacle)
         )

@@ -80,7 +80,6 @@ class SpecText(TextArea):
             show_line_numbers=True,
         )
         self.cursor_blink = False
-        self.indent_width = _INDENT
         self._marks: Mapping[int, Author] = {}
         self._wrong: Collection[int] = ()
         self._shown = range(0)
@@ -88,6 +87,11 @@ class SpecText(TextArea):
     def on_mount(self) -> None:
         self._use_app_colours()
         self.watch(cast("App[Any]", self.app), "theme", self._use_app_colours, init=False)
+
+    def on_resize(self) -> None:
+        """Keep the cursor in view when something below takes rows away."""
+        if self.has_focus:
+            self.call_after_refresh(self.scroll_cursor_visible)
 
     @property
     def lines(self) -> list[str]:
