@@ -131,25 +131,28 @@ def key_display(key: str) -> str:
     return "+".join((*modifiers, shown))
 
 
-def check_keymap(keymap: Mapping[str, object]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the part of a person's keymap that holds, and a sentence for each entry that does not."""
+def check_keymap(keymap: Mapping[str, object]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the part of a person's keymap that holds, and by id a sentence for each entry that does not."""
     kept: dict[str, str] = {}
-    problems: list[str] = []
+    problems: dict[str, str] = {}
     ids = {entry.id: entry for entry in KEYS}
     for name, value in keymap.items():
         entry = ids.get(name)
-        if entry is None:
-            problems.append(f"There is no key id {name!r}.{nearest(name, ids)}")
-            continue
         keys = [key.strip().lower() for key in str(value).split(",")] if isinstance(value, str | int) else []
-        if problem := _problem_of(entry, keys):
-            problems.append(problem)
+        problem = _problem_of(entry, keys) if entry else f"there is no key id {name[:60]!r}.{_nearest(name, ids)}"
+        if problem:
+            problems[name] = problem
         else:
             kept[name] = ",".join(keys)
-    return _without_clashes(kept, problems)
+    # one after another, as what is left out has its default key again
+    while clash := _clash(kept):
+        name, key, owner = clash
+        problems[name] = f"{name!r} cannot have the key {key!r}, which {owner!r} has; change that one, too."
+        del kept[name]
+    return kept, problems
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def _nearest(name: str, known: Iterable[str]) -> str:
     """Return ` Did you mean x?` for the known name most alike, empty when none is."""
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" Did you mean {found[0]!r}?" if found else ""
@@ -157,7 +160,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def _problem_of(entry: KeyAction, keys: Sequence[str]) -> str:
     if not keys:
-        return f"The key of {entry.id!r} is no key name; write one such as f5 or ctrl+y."
+        return f"the key of {entry.id!r} is no key name; write one such as f5 or ctrl+y."
     for key in keys:
         *modifiers, name = key.split("+")
         if not name or any(part not in _MODIFIERS for part in modifiers) or not _is_key(name):
@@ -167,15 +170,6 @@ def _problem_of(entry: KeyAction, keys: Sequence[str]) -> str:
         if not modifiers and len(name) == 1 and entry.context == "workspace":
             return f"{entry.id!r} cannot have the key {key!r}, which is typed in the input; add ctrl or take an F key."
     return ""
-
-
-def _without_clashes(kept: dict[str, str], problems: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Leave out changed keys that something else has, one after another, as what is left out has its default again."""
-    while clash := _clash(kept):
-        name, key, owner = clash
-        problems.append(f"{name!r} cannot have the key {key!r}, which {owner!r} has; change that one, too.")
-        del kept[name]
-    return kept, tuple(problems)
 
 
 def _clash(kept: Mapping[str, str]) -> tuple[str, str, str] | None:

@@ -3,6 +3,7 @@
 from functools import partial
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
 
 from agent.tui.commands import COMMANDS, Command
 from agent.tui.messages import CommandGiven
@@ -14,7 +15,8 @@ class CommandProvider(Provider):
     async def discover(self) -> Hits:
         """Yield every command."""
         for command in COMMANDS:
-            yield DiscoveryHit(command.usage, partial(self._give, command), text=command.usage, help=command.summary)
+            shown = Content(command.usage)
+            yield DiscoveryHit(shown, partial(self._give, command), text=command.usage, help=command.summary)
 
     async def search(self, query: str) -> Hits:
         """Yield the commands whose name or summary matches."""
@@ -22,7 +24,8 @@ class CommandProvider(Provider):
         for command in COMMANDS:
             score = max(matcher.match(command.name), matcher.match(command.summary) * 0.9)
             if score > 0:
-                shown = matcher.highlight(command.usage)
+                # plain, as the hint of an argument in brackets would be read as markup
+                shown = Content(command.usage)
                 yield Hit(score, shown, partial(self._give, command), text=command.usage, help=command.summary)
 
     def _give(self, command: Command) -> None:

@@ -108,15 +108,14 @@ def _check(tree: dict[object, object], file: Path) -> tuple[InterfaceSettings, t
     problems: list[str] = []
     known = [entry.name for entry in fields(InterfaceSettings)]
     for key, value in tree.items():
-        place = f"{file}{_line(tree, key)}"
         name = str(key)
         if name not in known:
             found = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             nearest = f" Did you mean {found[0]!r}?" if found else f" There are {', '.join(known)}."
-            problems.append(f"{place}: there is no setting {name[:60]!r}.{nearest}")
+            problems.append(f"{file}{_line(tree, key)}: there is no setting {name[:60]!r}.{nearest}")
             continue
         read, told = _READERS[name](value)
-        problems.extend(f"{place}: {problem}" for problem in told)
+        problems.extend(f"{file}{_line(value, at) or _line(tree, key)}: {problem}" for at, problem in told.items())
         if read is not None:
             settings = replace(settings, **{name: read})
     return settings, tuple(problems)
@@ -128,28 +127,28 @@ def _line(tree: object, key: object) -> str:
     return ""
 
 
-def _switch(name: str, value: object) -> tuple[bool | None, tuple[str, ...]]:
+def _switch(name: str, value: object) -> tuple[bool | None, Mapping[str, str]]:
     read = _SWITCH.get(str(value).lower())
-    return read, () if read is not None else (f"{name} must be on or off, not {str(value)[:40]!r}.",)
+    return read, {} if read is not None else {"": f"{name} must be on or off, not {str(value)[:40]!r}."}
 
 
-def _theme(value: object) -> tuple[str | None, tuple[str, ...]]:
+def _theme(value: object) -> tuple[str | None, Mapping[str, str]]:
     if isinstance(value, str) and value.strip():
-        return value.strip(), ()
-    return None, ("theme must be the name of a theme, such as `theme: tailor-light`.",)
+        return value.strip(), {}
+    return None, {"": "theme must be the name of a theme, such as `theme: tailor-light`."}
 
 
-def _keymap(value: object) -> tuple[dict[str, str] | None, tuple[str, ...]]:
+def _keymap(value: object) -> tuple[dict[str, str] | None, Mapping[str, str]]:
     if not isinstance(value, dict):
-        return None, ("keymap must hold `id: key` lines, such as `jobs: f5`.",)
+        return None, {"": "keymap must hold `id: key` lines, such as `jobs: f5`."}
     from agent.tui.keys import check_keymap
 
     tree = cast("dict[object, object]", value)
-    kept, problems = check_keymap({str(key): entry for key, entry in tree.items()})
-    return kept, problems
+    return check_keymap({str(key): entry for key, entry in tree.items()})
 
 
-_Reader = Callable[[object], tuple[object, tuple[str, ...]]]
+_Reader = Callable[[object], tuple[object, Mapping[str, str]]]
+"""Returns the value, None when it does not hold, and a sentence for each thing in it that does not, by its key."""
 _READERS: Mapping[str, _Reader] = {
     "theme": _theme,
     "bell": lambda value: _switch("bell", value),

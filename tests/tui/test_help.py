@@ -218,3 +218,21 @@ def test_palette_gives_the_command_to_the_screen(drive: Drive, query: str, name:
 
     drive(app, script)
     assert app.given == [(name, "")]
+
+
+def test_palette_shows_the_hint_of_an_argument(drive: Drive, screen_text: ScreenText) -> None:
+    app = HelpApp()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        app.push_screen(CommandPalette())
+        await pilot.pause(0.1)
+        await app.workers.wait_for_complete()
+        await pilot.pause(0.1)
+        assert "/play [PROMPT]" in screen_text(app)
+        app.screen.query_one(Input).value = "theme"
+        await pilot.pause(0.2)
+        await app.workers.wait_for_complete()
+        await pilot.pause(0.1)
+        assert "/theme [NAME]" in screen_text(app)
+
+    drive(app, script, size=(80, 40))

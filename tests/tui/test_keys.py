@@ -1,5 +1,7 @@
 """The keys, the key bar, and the settings file with the person's own keys."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,7 +65,7 @@ def test_key_is_shown_short(key: str, shown: str) -> None:
     [
         ({"jobs": "f5", "help": "f6,ctrl+y"}, {"jobs": "f5", "help": "f6,ctrl+y"}, ()),
         ({"help": "f2", "next_pane": "f1"}, {"help": "f2", "next_pane": "f1"}, ()),
-        ({"jbos": "f5"}, {}, ("There is no key id 'jbos'. Did you mean 'jobs'?",)),
+        ({"jbos": "f5"}, {}, ("there is no key id 'jbos'. Did you mean 'jobs'?",)),
         ({"jobs": "f1"}, {}, ("'jobs' cannot have the key 'f1', which 'help' has; change that one, too.",)),
         (
             {"jobs": "f5", "fold": "f5"},
@@ -78,14 +80,15 @@ def test_key_is_shown_short(key: str, shown: str) -> None:
             ("'jobs' cannot have the key 'x', which is typed in the input; add ctrl or take an F key.",),
         ),
         ({"stage.1": "a"}, {"stage.1": "a"}, ()),
-        ({"jobs": None}, {}, ("The key of 'jobs' is no key name; write one such as f5 or ctrl+y.",)),
+        ({"jobs": None}, {}, ("the key of 'jobs' is no key name; write one such as f5 or ctrl+y.",)),
         ({"jobs": ""}, {}, ("'jobs' has the key '', which no terminal sends.",)),
     ],
 )
 def test_keymap_keeps_what_holds_and_tells_the_rest(
     keymap: dict[str, object], kept: dict[str, str], problems: tuple[str, ...]
 ) -> None:
-    assert check_keymap(keymap) == (kept, problems)
+    found, told = check_keymap(keymap)
+    assert (found, tuple(told.values())) == (kept, problems)
 
 
 def test_keymap_has_no_key_twice_when_a_refused_key_falls_back_to_its_default() -> None:
@@ -172,7 +175,7 @@ def test_settings_are_the_usual_when_there_is_no_file(tmp_path: Path) -> None:
         (
             "theme: nord\n\nkeymap:\n  hlep: f5\n  jobs: f6\n",
             InterfaceSettings(theme="nord", keymap={"jobs": "f6"}),
-            ("FILE, line 3: There is no key id 'hlep'. Did you mean 'help'?",),
+            ("FILE, line 4: there is no key id 'hlep'. Did you mean 'help'?",),
         ),
         ("- a\n", InterfaceSettings(), ("FILE must hold `name: value` lines, such as `bell: off`.",)),
         ("bell: off\nbell: [\n", InterfaceSettings(), ("FILE, line 3, is not valid YAML, so none of it holds.",)),
@@ -230,3 +233,13 @@ def test_settings_are_not_saved_when_the_file_is_broken(tmp_path: Path, text: st
     with pytest.raises(ValueError, match="so the setting was not saved"):
         save_settings({"bell": True}, path)
     assert path.read_text() == text
+
+
+def test_settings_cost_no_import_when_there_is_no_file(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from agent.tui.settings import load_settings;"
+        f"load_settings(Path({str(tmp_path / 'none.yaml')!r}));"
+        "print(sorted({'ruamel', 'yaml', 'textual'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -35,7 +35,7 @@ class CompletionList(Widget):
 
     DEFAULT_CSS = """
     CompletionList {
-        overlay: screen; constrain: none inside; width: 100%; height: auto; padding: 0 1;
+        overlay: screen; constrain: none inside; width: 100%; padding: 0 1;
         border: round $primary; background: $surface; display: none;
         border-subtitle-color: $foreground-muted;
     }
@@ -109,10 +109,6 @@ class CompletionList(Widget):
         self._dismissed, self._followed = None, ("", 0)
         self._show((), "", 0)
 
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        """Return one line for each entry that is shown."""
-        return len(self._shown())
-
     def render(self) -> Content:
         """Return the entries, what each is at the right."""
         width = self.content_size.width
@@ -165,10 +161,11 @@ class CompletionList(Widget):
         self._rows, self._word, self._start = tuple(rows), query, start
         self.set_class(bool(rows), "-open")
         if rows:
-            # it lies above the prompt: its border is part of its height
+            # it lies above the prompt, with its border
+            self.styles.height = len(self._shown()) + 2
             self.styles.offset = (0, -len(self._shown()) - 2)
             self._count()
-            self.refresh(layout=True)
+            self.refresh()
 
 
 def _word(before: str, row: int) -> tuple[int | None, str]:

@@ -96,10 +96,9 @@ class Prompt(Vertical):
         self._area.paste(text)
 
     def clear(self) -> bool:
-        """Empty the field; return whether there was text."""
+        """Empty the field, which can be undone; return whether there was text."""
         had_text = bool(self._area.text)
-        self._area.load_text("")
-        self._pastes.clear()
+        self._area.replace("", (0, 0), self._area.document.end, maintain_selection_offset=False)
         self._recall.stop()
         self._list.close()
         return had_text
@@ -130,6 +129,8 @@ class Prompt(Vertical):
             return
         self._history.add(text)
         self.clear()
+        self._area.history.clear()
+        self._pastes.clear()
         if given is not None:
             self.post_message(CommandGiven(given.command.name, given.argument))
         else:

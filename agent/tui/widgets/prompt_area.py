@@ -9,6 +9,7 @@ from textual.actions import SkipAction
 from textual.binding import Binding, BindingType
 from textual.document._document import EditResult
 from textual.document._edit import Edit
+from textual.geometry import Offset
 from textual.widgets import TextArea
 
 from agent.tui.widgets.pasted import Pastes, clean_paste, widen
@@ -50,13 +51,15 @@ class PromptArea(TextArea, inherit_bindings=False):
         """Monotonic time of the last key or paste."""
         self._pastes = pastes
 
-    async def _on_key(self, event: events.Key) -> None:
+    def on_key(self, event: events.Key) -> None:
+        """Ask the owner first."""
         self.typed_at = time.monotonic()
         if self.before_key(event):
             event.stop()
             event.prevent_default()
 
-    async def _on_paste(self, event: events.Paste) -> None:
+    def on_paste(self, event: events.Paste) -> None:
+        """Take a paste as a whole."""
         event.stop()
         event.prevent_default()
         self.typed_at = time.monotonic()
@@ -78,6 +81,12 @@ class PromptArea(TextArea, inherit_bindings=False):
             raise SkipAction
         self.action_delete_right()
 
+    def scroll_cursor_visible(self, center: bool = False, animate: bool = False) -> Offset:
+        """Scroll to the cursor; not while an undo has taken its line away and not moved it yet, which raises."""
+        if self.cursor_location[0] >= self.document.line_count:
+            return Offset(0, 0)
+        return super().scroll_cursor_visible(center, animate)
+
     def paste(self, text: str) -> None:
         """Put in a pasted text, as a mark when it is big."""
         self.put_in(self._pastes.shorten(clean_paste(text)))
@@ -90,7 +99,8 @@ class PromptArea(TextArea, inherit_bindings=False):
     def edit(self, edit: Edit) -> EditResult:
         """Carry out an edit; a mark of a paste goes whole or stays whole."""
         top, bottom = sorted((edit.from_location, edit.to_location))
-        lines = (self.document[top[0]], self.document[bottom[0]])
+        # deleting the last line names the one behind it, which is not there
+        lines = (self.document[top[0]], self.document[bottom[0]] if bottom[0] < self.document.line_count else "")
         if "[Pasted " in lines[0] or "[Pasted " in lines[1]:
             top, bottom = widen(self._pastes, lines, top, bottom)
             edit = Edit(edit.text, top, bottom, edit.maintain_selection_offset)

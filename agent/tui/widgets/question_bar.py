@@ -17,7 +17,7 @@ class QuestionBar(Widget):
 
     DEFAULT_CSS = """
     QuestionBar {
-        height: auto; border: round $secondary; padding: 0 1; display: none;
+        border: round $secondary; padding: 0 1; display: none;
         border-title-color: $foreground; border-title-style: bold; border-subtitle-color: $foreground-muted;
     }
     QuestionBar.-open { display: block; }
@@ -61,8 +61,8 @@ class QuestionBar(Widget):
         if asked is None:
             return
         self._marked = asked.options.index(asked.default) if asked.default in asked.options else -1
-        self._draw_border()
-        self.refresh(layout=True)
+        self._fit()
+        self.refresh()
 
     def move(self, step: int) -> None:
         """Mark the next or the previous option."""
@@ -77,13 +77,9 @@ class QuestionBar(Widget):
         takes_numbers = any(option[:1].isdigit() for option in options)
         return options[digit - 1] if 0 < digit <= len(options) and not takes_numbers else None
 
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        """Return a row for each option shown, or one for what Enter does."""
-        return len(self._window())
-
     def on_resize(self) -> None:
-        """Cut the first line anew."""
-        self._draw_border()
+        """Cut the first line anew, and show as many options as the screen leaves room for."""
+        self._fit()
 
     def on_click(self, event: events.Click) -> None:
         """Pick the option that was clicked."""
@@ -129,12 +125,13 @@ class QuestionBar(Widget):
         start = min(max(0, self._marked - rows // 2), max(0, num_options - rows))
         return range(start, min(num_options, start + rows)) if num_options else range(1)
 
-    def _draw_border(self) -> None:
+    def _fit(self) -> None:
         if self._asked is None:
             return
+        self.styles.height = len(self._window()) + 2
         number = f"{self._asked.number} · " if self._asked.number else ""
         first = next((line.strip() for line in self._asked.text.splitlines() if line.strip()), "")
         title = Content(number + one_line(first, 400))
-        self.border_title = title.truncate(max(10, self.size.width - 6), ellipsis=True)
+        self.border_title = title.truncate(max(10, self.outer_size.width - 6), ellipsis=True)
         default = "Enter default · " if self._asked.default is not None else ""
         self.border_subtitle = Content(f"{default}why · skip · undo")
