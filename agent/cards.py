@@ -78,9 +78,9 @@ def plan_ready(plan: Plan) -> PlanReady:
     )
 
 
-def spec_diff(before: str, after: str) -> str:
-    """Return the unified diff of two spec texts; empty when they are equal."""
+def spec_diff(before: str, after: str, limit: int = 20_000) -> str:
+    """Return the unified diff of two spec texts, cut to `limit` characters; empty when they are equal."""
     lines = difflib.unified_diff(
         before.splitlines(), after.splitlines(), "spec.yaml (before)", "spec.yaml (now)", lineterm=""
     )
-    return visible("\n".join(lines), 20_000)
+    return visible("\n".join(lines), limit)

@@ -168,6 +168,8 @@ class ApprovalRequested(EventBase):
     """Cards of the steps asked for, in order."""
     diff: str = ""
     """Spec of the plan last approved against this plan's spec; empty for the first."""
+    is_first: bool = False
+    """Whether nothing was approved in this conversation before."""
     reasons: tuple[str, ...] = ()
     """Why approval is asked again, if it is."""
 

@@ -22,6 +22,7 @@ from specs.errors import ExitCode, TailorError
 from tools.escape import visible
 
 _LOG = logging.getLogger(__name__)
+_LONGEST_DIFF = 2_000_000
 _GREETING = (
     "Hello. Tell me in a sentence what the model should do, and which files hold examples. "
     "I write the spec with you; nothing runs before you approve it."
@@ -180,12 +181,14 @@ class AgentSession:
         plan = self._context.door.known_plan(str(asked["plan"]))
         diff = ""
         if (approved := values.get("approved_plan")) and approved != plan.hash:
-            diff = spec_diff(self._context.door.known_plan(approved).spec_text, plan.spec_text)
+            before = self._context.door.known_plan(approved).spec_text
+            diff = spec_diff(before, plan.spec_text, _LONGEST_DIFF)
         return ApprovalRequested(
             request_id=_request_id(pending),
             plan=plan,
             steps=plan_cards(plan, frozenset(asked["steps"])),
             diff=diff,
+            is_first=not values.get("approved_plan"),
             reasons=tuple(visible(str(reason)) for reason in asked.get("reasons", ())),
         )
 

@@ -80,7 +80,10 @@ class TailorApp(CrashSafe[None]):
         self.desk = Desk(wanted, self._changed)
         self.guard = TypingGuard(time.monotonic)
         self.workspace = Workspace(self.desk, self.guard, dict(self.settings.keymap))
-        self.attention = Attention(self._put_out, time.monotonic, self.set_timer, is_on=self.settings.bell)
+        has_titles = os.environ.get("TERM", "") not in ("linux", "dumb", "")
+        self.attention = Attention(
+            self._put_out, time.monotonic, self.set_timer, is_on=self.settings.bell, has_titles=has_titles
+        )
         self.deciding = Deciding(self)
         self.commands = Commands(self)
         for theme in THEMES:
@@ -234,7 +237,9 @@ class TailorApp(CrashSafe[None]):
             self._facts_timer.pause()
 
     def _changed(self, before: AppState, now: AppState) -> None:
-        self.workspace.router.draw(before, now)
+        # what is told while the app ends has nothing left to be drawn on
+        if self.workspace.is_running and not self._exit:
+            self.workspace.router.draw(before, now)
 
 
 def _machine() -> str:

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from agent.cards import plan_cards
 from agent.events import ApprovalRequested, StepCard
@@ -21,7 +22,9 @@ _TOO_LONG = (
 )
 
 
-def approval_view(request: ApprovalRequested, *, budget_usd: float | None, blocked: str = "") -> ApprovalView:
+def approval_view(
+    request: ApprovalRequested, *, budget_usd: float | None, blocked: str = "", root: str = ""
+) -> ApprovalView:
     """Return what is shown for a request.
 
     The cards are made anew from the plan that a grant will be bound to; those in the request name the steps only.
@@ -30,12 +33,13 @@ def approval_view(request: ApprovalRequested, *, budget_usd: float | None, block
         request: the request; its plan has the steps it asks for.
         budget_usd: what the person wants to spend at most, if known.
         blocked: why nothing can be approved now.
+        root: folder of the project; paths in it are shown from there.
     """
     plan = request.plan
     steps = plan_cards(plan, frozenset(card.id for card in request.steps), whole=True)
     asked = [number for number, card in enumerate(steps) if card.needs_approval] or [0]
     first = asked[0]
-    cards = [_card_view(plan, card, budget_usd) for card in steps]
+    cards = [_from_root(_card_view(plan, card, budget_usd), root) for card in steps]
     return ApprovalView(
         request_id=request.request_id,
         queue=f"1 of {len(asked)}" if len(asked) > 1 else "",
@@ -43,7 +47,7 @@ def approval_view(request: ApprovalRequested, *, budget_usd: float | None, block
         along=tuple(cards[:first]),
         rest=tuple(cards[first + 1 :]),
         diff=request.diff,
-        is_first=not request.diff and not request.reasons,
+        is_first=request.is_first,
         reasons=tuple(_whole(reason) for reason in request.reasons),
         ceiling=f"at most {duration(plan.max_seconds)} and {money(plan.max_usd)}",
         confirm_once=_to_type(plan, steps[: first + 1]),
@@ -70,6 +74,14 @@ def _card_view(plan: Plan, card: StepCard, budget_usd: float | None) -> CardView
         values=tuple((_whole(value.name), value.value, value.reason) for value in card.values),
         has_estimate=_has_estimate(card.estimate),
     )
+
+
+def _from_root(card: CardView, root: str) -> CardView:
+    """Return the card with the paths of the project as they are read from its folder."""
+    prefix = f"{root.rstrip('/')}/" if root else ""
+    if not prefix:
+        return card
+    return replace(card, reads=card.reads.replace(prefix, ""), writes=card.writes.replace(prefix, ""))
 
 
 def _cost(plan: Plan, step: Step, budget_usd: float | None) -> str:

@@ -56,6 +56,8 @@ class Commands:
         """Do what a command says; a name nobody knows is answered with the nearest."""
         known = find_command(name)
         name = known.name if known is not None else name
+        if name == "run" and self._app.deciding.reopen():
+            return
         if name in _SAID:
             self._panes.open("chat")
             self._app.desk.say(_SAID[name])

@@ -103,6 +103,13 @@ class CrashSafe(App[Result]):
         self._farewell = ""
         self._error_times: deque[float] = deque(maxlen=_MAX_ERRORS + 1)
 
+    def get_driver_class(self) -> type[Driver]:
+        """Return the driver for this terminal."""
+        from agent.tui.driver import LinuxDriver, SteadyDriver
+
+        chosen = super().get_driver_class()
+        return SteadyDriver if chosen is LinuxDriver else chosen
+
     @on(Driver.SignalResume)
     def redraw_all(self) -> None:
         """Draw everything anew: a terminal that is entered again is empty, and Textual draws only what changed."""

@@ -29,6 +29,7 @@ class Deciding:
         self._shown = ""
         self._deciding = ""
         self._is_waiting = False
+        self._is_called_for = False
 
     def ask(self, state: AppState) -> None:
         """Show the open approval as soon as the person does not type."""
@@ -43,9 +44,23 @@ class Deciding:
         if self._shown == request.request_id and panel.display:
             panel.show(view)
             return
+        if self._is_called_for:
+            self._is_called_for = False
+            self._open(request)
+            return
         self._app.attention.needed(view.card.title)
         self._app.guard.asked()
         self._open_when_quiet()
+
+    def reopen(self) -> bool:
+        """Show the approval that was put off, at once; return whether there was one."""
+        state = self._app.desk.state
+        if state.request is None or not state.is_put_off or self._deciding == state.request.request_id:
+            return False
+        # the person asks to see it, so there is no pause to wait for
+        self._is_called_for = True
+        self._app.desk.put_off(False)
+        return True
 
     def again(self) -> None:
         """Draw the open approval anew: the spec or the mode changed."""
@@ -57,8 +72,14 @@ class Deciding:
         """Return the request as it is shown now."""
         from agent.tui.approval_cards import approval_view
 
-        state = self._app.desk.state
-        return approval_view(request, budget_usd=state.facts.budget_usd, blocked=self._blocked(state))
+        desk = self._app.desk
+        state = desk.state
+        return approval_view(
+            request,
+            budget_usd=state.facts.budget_usd,
+            blocked=self._blocked(state),
+            root=str(desk.layout.root.resolve()),
+        )
 
     def decide(self, given: ApprovalGiven) -> None:
         """Carry the person's decision out."""
@@ -75,16 +96,24 @@ class Deciding:
         if blocked := self._blocked(desk.state):
             self._app.tell("Nothing was approved.", blocked, is_error=True)
             return
-        self._grant(request, given.steps, given.keys)
+        self._grant(request, given.steps, given.keys, self._typed_usd(request, given.steps))
 
-    def _grant(self, request: "ApprovalRequested", steps: tuple[str, ...], keys: str) -> None:
+    def _typed_usd(self, request: "ApprovalRequested", steps: tuple[str, ...]) -> float | None:
+        """Return the amount the person had to type, which is then the most the steps may cost."""
+        view = self.view(request)
+        word = view.confirm_all if steps == view.steps_all else view.confirm_once
+        return float(word) if word is not None and word.isdecimal() else None
+
+    def _grant(
+        self, request: "ApprovalRequested", steps: tuple[str, ...], keys: str, max_usd: float | None = None
+    ) -> None:
         self._deciding = request.request_id
         self._close()
-        self._app.run_worker(lambda: self._approve(request, steps, keys), thread=True, group="grants")
+        self._app.run_worker(lambda: self._approve(request, steps, keys, max_usd), thread=True, group="grants")
 
-    def _approve(self, request: "ApprovalRequested", steps: tuple[str, ...], keys: str) -> None:
+    def _approve(self, request: "ApprovalRequested", steps: tuple[str, ...], keys: str, max_usd: float | None) -> None:
         try:
-            self._app.desk.approve(request, steps, keys)
+            self._app.desk.approve(request, steps, keys, max_usd)
         except TailorError as error:
             self._app.call_from_thread(self._refused, error.message, error.hint)
 
@@ -109,7 +138,6 @@ class Deciding:
 
     def _try_to_open(self) -> None:
         state = self._app.desk.state
-        panel = self._app.workspace.query_one(ApprovalPanel)
         if state.request is None or state.is_put_off:
             self._is_waiting = False
             return
@@ -117,9 +145,12 @@ class Deciding:
             self._app.set_timer(_POLL_S, self._try_to_open)
             return
         self._is_waiting = False
-        self._shown = state.request.request_id
+        self._open(state.request)
+
+    def _open(self, request: "ApprovalRequested") -> None:
+        self._shown = request.request_id
         self._app.workspace.panes.ask(True)
-        panel.show(self.view(state.request))
+        self._app.workspace.query_one(ApprovalPanel).show(self.view(request))
 
     def _blocked(self, state: AppState) -> str:
         if state.approval_mode == "plan":

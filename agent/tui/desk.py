@@ -99,9 +99,11 @@ class Desk:
         if self._bridge is not None:
             self._bridge.stop_turn()
 
-    def approve(self, request: "ApprovalRequested", steps: tuple[str, ...], keys: str) -> None:
+    def approve(
+        self, request: "ApprovalRequested", steps: tuple[str, ...], keys: str, max_usd: float | None = None
+    ) -> None:
         """Grant the steps of the plan that was shown, and say so to the engine. Blocks. Raises TailorError."""
-        grants = self.tailor.approve(request.plan, steps)
+        grants = self.tailor.approve(request.plan, steps, max_usd=max_usd)
         if self._bridge is not None:
             self._bridge.answer(request.request_id, "approve", grants, keys=keys)
 

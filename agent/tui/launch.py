@@ -214,6 +214,8 @@ def _end_on_signals(app: Interface) -> None:
 
     for number in _ENDING_SIGNALS:
         signal.signal(number, end)
+    # while it draws, no key sends this signal; while an editor has the terminal, Ctrl+C there is meant for the editor
+    signal.signal(signal.SIGINT, lambda _number, _frame: None)
 
 
 def farewell(folder: Path, thread: str) -> str:

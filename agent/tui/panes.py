@@ -152,7 +152,10 @@ class Panes:
             stage = self._screen.desk.state.facts.running or self.opened != "chat"
             if stage and self.opened == "chat":
                 self.open_run(None)
-            self.focus()
+            if not self._screen.tailor.deciding.reopen():
+                self.focus()
+        elif self._screen.tailor.deciding.reopen():
+            return
         elif self.opened != "chat":
             self.open("chat")
         else:

@@ -23,8 +23,6 @@ class Router:
 
     def draw(self, before: AppState, now: AppState) -> None:
         """Draw what differs."""
-        if not self._screen.is_mounted:
-            return
         self._chat(before, now)
         if before.question != now.question:
             self._screen.query_one(Prompt).set_question(now.question)

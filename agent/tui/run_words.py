@@ -37,9 +37,9 @@ def head(view: RunView, width: int) -> list[Part]:
     if view.task == "train":
         pieces += [_Piece(4, _pace(view)), _Piece(2, _eta(view))]
     pieces.append(_Piece(3, _spent(view)))
-    pieces += [_Piece(5, f"start {view.launches}")] if view.launches > 1 else []
+    pieces += [_Piece(5, f"{view.launches} starts")] if view.launches > 1 else []
     pieces.append(_Piece(0, f"{glyph} {word}", STATE_STYLES[view.state]))
-    return _fitted([piece for piece in pieces if piece.text], " · ", width)
+    return _fitted(pieces, " · ", width)
 
 
 def figures(view: RunView, width: int, *, ascii_only: bool = False) -> list[Part]:
@@ -115,7 +115,7 @@ def rows_done(view: RunView, width: int, *, ascii_only: bool = False) -> list[Pa
         return [("Loading the model." if view.state == "running" else "No row was answered.", "$foreground-muted")]
     counts = f" {part:.0%}  {view.done:,} of {view.total:,} rows"
     drawn = bar(part, max(10, min(60, width - len(counts) - 2)), ascii_only)
-    pace = _fitted([_Piece(0, rate), _Piece(1, _eta(view))], " · ", width) if (rate := _pace(view)) else []
+    pace = _fitted([_Piece(0, _pace(view)), _Piece(1, _eta(view))], " · ", width)
     return [(drawn, "$primary"), (counts, ""), *([("\n", ""), *pace] if pace else [])]
 
 
@@ -181,7 +181,9 @@ def size(num_bytes: int | None) -> str:
 
 def number(value: float) -> str:
     """Return a figure with about three digits that count."""
-    if value == 0 or 0.1 <= abs(value) < 1000:
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    if value == 0 or abs(value) >= 0.1:
         return f"{value:.2f}"
     return f"{value:.3g}"
 
@@ -211,7 +213,8 @@ def _spent(view: RunView) -> str:
         return ""
     if view.limit_s is None or view.limit_s < 360:
         return duration(view.seconds)
-    return f"{view.seconds / 3600:.2f} of {view.limit_s / 3600:.3g} h"
+    limit = f"{view.limit_s / 3600:.3g} h"
+    return f"{duration(view.seconds) if view.seconds < 360 else f'{view.seconds / 3600:.2f}'} of {limit}"
 
 
 def _trend(view: RunView) -> str:
@@ -238,7 +241,7 @@ def _cut(text: str, room: int) -> str:
 
 
 def _fitted(pieces: list[_Piece], between: str, width: int) -> list[Part]:
-    kept = list(pieces)
+    kept = [piece for piece in pieces if piece.text]
     while len(kept) > 1 and sum(len(piece.text) for piece in kept) + len(between) * (len(kept) - 1) > width:
         kept.remove(max(kept, key=lambda piece: piece.rank))
     parts: list[Part] = []

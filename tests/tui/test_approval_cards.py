@@ -60,7 +60,7 @@ def test_approval_view_shows_every_line_when_the_plan_is_real(
     assert view.steps_once == ("prepare_data", "train")
     assert view.steps_all == ("prepare_data", "train", "evaluate")
     assert view.ceiling == "at most 1 h and $0"
-    assert (view.confirm_once, view.confirm_all, view.is_first, view.blocked) == (None, None, True, "")
+    assert (view.confirm_once, view.confirm_all, view.blocked) == (None, None, "")
 
 
 def test_approval_view_counts_as_paid_when_there_is_no_estimate(request_for: Callable[..., ApprovalRequested]) -> None:

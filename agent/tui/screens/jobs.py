@@ -42,7 +42,7 @@ class JobsScreen(ModalScreen[RunOpened | None]):
     JobsScreen #jobs-keys { height: 1; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
     JobsScreen RunLog { display: none; }
     JobsScreen.-log RunLog { display: block; overflow-x: auto; }
-    JobsScreen.-log JobsTable { display: none; }
+    JobsScreen.-log JobsTable, JobsScreen.-log #jobs-note { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,f3", "back", "Close", id="jobs.close"),

@@ -84,9 +84,10 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
         self.query_one(Prompt).focus_input()
 
     def on_screen_resume(self) -> None:
-        """A screen on top was closed: the prompt takes the keys again unless something else has them."""
+        """A screen on top was closed: a key meant for it must decide nothing here."""
+        self.guard.focused()
         if self.focused is None:
-            self.query_one(Prompt).focus_input()
+            self.panes.focus()
 
     def on_resize(self) -> None:
         """Show as many keys as fit."""

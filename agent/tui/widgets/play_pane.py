@@ -22,7 +22,8 @@ from specs.layout import ProjectLayout
 from tools.escape import one_line, visible
 
 _DRAWS_PER_S = 15
-_HINT = "Enter send · Ctrl+J new line · Esc stop · Tab to the votes, then 1 2 0 b t ="
+_LONG_KEYS_FROM = 76
+_HINT = "Enter send · ^J new line · Esc stop · Tab, then 1 2 0 b t ="
 
 
 class PlayPane(Vertical):
@@ -260,6 +261,13 @@ class PlayPane(Vertical):
         self.query_one(VoteRow).tell(
             f"1 A better · 2 B better · 0 tie · b blind: {blind} · t temperature · = same{more}"
         )
+
+
+def _keys(state: PlayState, width: int) -> str:
+    blind = "on" if state.is_blind else "off"
+    more = " · m next model" if len(state.models) > 2 else ""
+    settings = "t = settings" if width < _LONG_KEYS_FROM else "t temperature · = same"
+    return f"1 A better · 2 B better · 0 tie · b blind {blind} · {settings}{more}"
 
 
 def _side_in_focus(pane: PlayPane) -> Letter | None:

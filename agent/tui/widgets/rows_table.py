@@ -191,15 +191,21 @@ class RowsTable(ScrollView, can_focus=True, inherit_bindings=False):
     def _widths(self) -> list[int]:
         room = self._room() - _GAP * (len(self._columns) - 1)
         room -= sum(column.width for column in self._columns if not column.share)
-        shares = sum(column.share for column in self._columns) or 1
-        widths = [
-            max(column.width, room * column.share // shares) if column.share else column.width
-            for column in self._columns
-        ]
-        flexible = [number for number, column in enumerate(self._columns) if column.share]
+        flexible = [column for column in self._columns if column.share]
+        shares = sum(column.share for column in flexible) or 1
+        # where not even the least widths fit, all columns give way alike
+        is_tight = sum(column.width for column in flexible) > room
+        least = {column: 1 if is_tight else column.width for column in flexible}
+        widths = {column: max(least[column], room * column.share // shares) for column in flexible}
         if flexible:
-            widths[flexible[0]] += max(0, room - sum(widths[number] for number in flexible))
-        return widths
+            widths[flexible[0]] += max(0, room - sum(widths.values()))
+        while sum(widths.values()) > room and (
+            wide := max(flexible, key=lambda column: widths[column] - least[column])
+        ):
+            if widths[wide] <= least[wide]:
+                break
+            widths[wide] -= 1
+        return [widths.get(column, column.width) for column in self._columns]
 
     def _want(self) -> None:
         top = self.scroll_offset.y
