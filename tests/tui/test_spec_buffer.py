@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.tui.spec_buffer import (
@@ -214,3 +214,51 @@ def test_problem_line_counts_the_others():
 def test_nothing_of_a_line_is_hidden_or_moves_the_cursor(line: str, shown: str):
     assert shown_line(line) == shown
     assert len(shown_line(line)) == len(line)
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["insert", "replace", "other", "other replaces", "look", "save", "decide"]), st.integers(0, 9)
+    ),
+    max_size=30,
+)
+
+
+@given(STEPS, st.booleans())
+@settings(max_examples=300)
+def test_no_line_of_anybody_is_lost_whatever_happens_in_whatever_order(steps: list[tuple[str, int]], is_typing: bool):
+    buffer = opened()
+    disk, mine, live = TEXT, TEXT, set[str]()
+
+    def edited(text: str, place: int, token: str, *, replaces: bool) -> str:
+        lines = text.split("\n")
+        row = place % len(lines)
+        if replaces:
+            live.difference_update({known for known in live if known in lines[row].split()})
+        live.add(token)
+        lines[row : row + replaces] = [f"{token} :"]
+        return "\n".join(lines)
+
+    def look(line: int | None) -> str:
+        taken = buffer.found(DiskText(disk), mine, line)
+        return mine if taken is None else taken
+
+    for number, (step, place) in enumerate([*steps, *[("look", 0), *[("decide", 0)] * 40, ("save", 0), ("save", 0)]]):
+        match step:
+            case "insert" | "replace":
+                mine = edited(mine, place, f"mine-{number}", replaces=step == "replace")
+            case "other" | "other replaces":
+                disk = edited(disk, place, f"theirs-{number}", replaces=step != "other")
+            case "look":
+                mine = look(place % len(mine.split("\n")) if is_typing else None)
+            case "decide":
+                mine = buffer.decide("both", mine)
+            case _:
+                if disk != buffer.raw:
+                    mine = look(None)
+                elif buffer.pending is None and buffer.is_dirty(mine):
+                    disk = file_text(mine, buffer.raw)
+                    buffer.saved(disk)
+    assert buffer.pending is None
+    assert buffer.state(mine) == "saved"
+    assert live <= set(disk.split())

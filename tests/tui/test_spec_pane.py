@@ -86,7 +86,7 @@ class SpecApp(App[None]):
 def quick(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(spec_rounds, "CHECK_AFTER_S", 0.01)
     monkeypatch.setattr(spec_rounds, "SAVE_AFTER_S", 0.05)
-    monkeypatch.setattr(spec_rounds, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(spec_rounds, "LOOK_EVERY_S", 0.15)
 
 
 @pytest.fixture
