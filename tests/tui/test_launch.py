@@ -51,6 +51,11 @@ def assert_gave_the_terminal_back(terminal: ScreenTerminal) -> None:
     assert terminal.was_on(1000)
 
 
+def wait_until_entered(terminal: ScreenTerminal, times: int) -> None:
+    """Wait until the screen was entered that often and takes keys; what is typed while it is left is dropped."""
+    terminal.wait_for(lambda _: terminal.raw.count(b"\x1b[?2004h") >= times and "ready" in terminal.text)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
 def test_terminal_is_usable_and_told_why_when_the_interface_is_killed(number: signal.Signals, start):
     terminal = start()
@@ -210,9 +215,44 @@ def test_suspended_interface_comes_back_when_the_shell_continues_it(project: Pat
         assert_gave_the_terminal_back(terminal)
 
 
+def test_interface_stopped_from_outside_comes_back_whole(project: Path):
+    with ScreenTerminal(BASH, cwd=project, env={"PS1": "SHELL> "}) as terminal:
+        terminal.wait_for("SHELL>")
+        terminal.type(" ".join(command(project)) + "\r")
+        terminal.wait_for("ready")
+        drawing = terminal.descendants()[1]
+        num_threads = drawing.num_threads()
+        drawing.send_signal(signal.SIGSTOP)
+        terminal.wait_for("Stopped")
+        assert_gave_the_terminal_back(terminal)
+        terminal.type("fg\r")
+        wait_until_entered(terminal, 2)
+        drawing.send_signal(signal.SIGCONT)
+        wait_until_entered(terminal, 3)
+        terminal.type("abcdef")
+        terminal.wait_for("typed abcdef")
+        assert drawing.num_threads() == num_threads
+        terminal.press("ctrl+q")
+        terminal.wait_for("takes the conversation up again")
+        terminal.type("echo code=$?\r")
+        terminal.wait_for("code=0")
+        assert_gave_the_terminal_back(terminal)
+
+
+def test_interrupt_does_not_end_the_interface(start):
+    terminal = start()
+    interface(terminal).send_signal(signal.SIGINT)
+    terminal.kill(signal.SIGINT)
+    terminal.type("still here")
+    terminal.wait_for("typed still here")
+    terminal.press("ctrl+q")
+    assert terminal.wait_exit() == 0
+
+
 def test_suspending_goes_on_at_once_when_no_shell_could_continue(start):
     terminal = start()
     terminal.press("f9")
+    wait_until_entered(terminal, 2)
     terminal.type("still here")
     terminal.wait_for("typed still here")
     terminal.press("ctrl+q")
