@@ -346,6 +346,28 @@ def test_table_keeps_and_reads_only_what_is_near_the_screen_when_there_are_10000
     drive(app, script)
 
 
+@pytest.mark.parametrize("width", [20, 30, 41, 60, 80, 140])
+def test_columns_fill_the_table_and_stay_within_it(drive, screen_text, width: int):
+    columns = (Column("number", 0, 6), Column("left", 3, 10), Column("right", 1, 9), Column("end", 0, 3))
+
+    class Narrow(App[None]):
+        def compose(self):
+            yield RowsTable(columns)
+
+    app = Narrow()
+
+    async def script(pilot):
+        table = app.query_one(RowsTable)
+        table.begin(1)
+        table.put(0, (RowCells(("1", "left " * 40, "right " * 40, "end")),))
+        await pilot.pause()
+        line = table.render_line(1).text
+        assert len(line) == width - 1
+        assert line.endswith("  end")
+
+    drive(app, script, (width, 10))
+
+
 def test_table_opens_a_row_when_it_is_clicked_twice(drive):
     app = TableApp()
 

@@ -256,11 +256,7 @@ class PlayPane(Vertical):
             side.display = index < len(views)
             if side.display:
                 side.draw(views[index], is_wide=is_wide)
-        more = " · m next model" if len(state.models) > 2 else ""
-        blind = "on" if state.is_blind else "off"
-        self.query_one(VoteRow).tell(
-            f"1 A better · 2 B better · 0 tie · b blind: {blind} · t temperature · = same{more}"
-        )
+        self.query_one(VoteRow).tell(_keys(state, self.size.width))
 
 
 def _keys(state: PlayState, width: int) -> str:

@@ -199,12 +199,8 @@ class RowsTable(ScrollView, can_focus=True, inherit_bindings=False):
         widths = {column: max(least[column], room * column.share // shares) for column in flexible}
         if flexible:
             widths[flexible[0]] += max(0, room - sum(widths.values()))
-        while sum(widths.values()) > room and (
-            wide := max(flexible, key=lambda column: widths[column] - least[column])
-        ):
-            if widths[wide] <= least[wide]:
-                break
-            widths[wide] -= 1
+        for column in reversed(flexible):
+            widths[column] -= min(max(0, sum(widths.values()) - room), widths[column] - least[column])
         return [widths.get(column, column.width) for column in self._columns]
 
     def _want(self) -> None:
