@@ -254,3 +254,24 @@ def test_stop_says_what_is_lost(view: RunView, told: list[StepDone], first: str)
 def test_stop_names_the_checkpoint_that_is_left_when_the_job_has_to_be_ended_by_force(view: RunView) -> None:
     told = fold_all(view, [started(), CheckpointSaved(time=BEGIN, step=300, path="x", size_bytes=1), step(312, 0.4)])
     assert stop_sentences(told)[-1].endswith("goes on from the checkpoint of step 300.")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "limit_s", "words"),
+    [(900, 2880, "0.25 of 0.8 h"), (12, 3600, "12 s of 1 h"), (12, None, "12 s"), (12, 60, "12 s")],
+)
+def test_head_says_what_was_spent_of_what_may_be(seconds: float, limit_s: float | None, words: str) -> None:
+    told = "".join(text for text, _ in run_words.head(RunView("r7", seconds=seconds, limit_s=limit_s), 80))
+    assert told == f"Run r7 · {words} · ○ waiting"
+
+
+def test_rows_show_no_pace_when_there_is_none_yet() -> None:
+    told = run_words.rows_done(RunView("r7", task="generate", state="succeeded", done=252, total=252), 80)
+    assert "".join(text for text, _ in told).endswith(" 100%  252 of 252 rows")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(0.0, "0.00"), (0.00127, "0.00127"), (0.43, "0.43"), (1014.2, "1,014"), (-3.0, "-3.00")]
+)
+def test_figures_have_about_three_digits(value: float, words: str) -> None:
+    assert run_words.number(value) == words

@@ -153,8 +153,23 @@ async def settled(pilot: Pilot[Any], done: int | None = None) -> RunPane:
     plot = pane.query_one(LossPlot)
     if pane.view.train.points and plot.display:
         await until(pilot, lambda: plot.size.height > 0 and len(plot.text_rows()) == plot.size.height)
+        await until(pilot, lambda: "begins" not in plot.text_rows()[0])
     await pilot.pause(0.05)
     return pane
+
+
+async def drawn(pilot: Pilot[Any]) -> None:
+    """Wait until the pane has shown its run and the screen has stood still for longer than the plot may wait."""
+    await settled(pilot)
+    before, num_same = None, 0
+    for _ in range(100):
+        await pilot.pause(0.05)
+        rows = [strip.text for strip in pilot.app.screen._compositor.render_strips()]
+        num_same = num_same + 1 if rows == before else 0
+        before = rows
+        if num_same == 5:
+            return
+    raise AssertionError("the screen did not come to rest")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -164,7 +179,7 @@ def test_pane_shows_training(
     live(train(layout))
 
     async def script(pilot: Pilot[Any]) -> None:
-        await settled(pilot)
+        await drawn(pilot)
         assert screen_text(pilot.app) == screen_snapshot(name=f"training-{size[0]}")
 
     freeze_seconds(layout)
@@ -189,7 +204,7 @@ def test_pane_shows_rows_being_answered(
     live(run)
 
     async def script(pilot: Pilot[Any]) -> None:
-        await settled(pilot)
+        await drawn(pilot)
         assert screen_text(pilot.app) == screen_snapshot(name=f"evaluating-{size[0]}")
 
     freeze_seconds(layout)
@@ -208,7 +223,7 @@ def test_pane_shows_serving(
     live(run)
 
     async def script(pilot: Pilot[Any]) -> None:
-        await settled(pilot)
+        await drawn(pilot)
         assert screen_text(pilot.app) == screen_snapshot(name=f"serving-{size[0]}")
 
     freeze_seconds(layout)
@@ -225,7 +240,7 @@ def test_pane_shows_why_a_training_failed(
     folder.end(run, rc=1, time=folder.BEGIN + 907)
 
     async def script(pilot: Pilot[Any]) -> None:
-        await settled(pilot)
+        await drawn(pilot)
         assert screen_text(pilot.app) == screen_snapshot(name=f"failed-{size[0]}")
 
     drive(PaneApp(layout), script, size)
@@ -254,7 +269,7 @@ def test_pane_is_drawn_in_ascii_without_colour(
     live(train(layout))
 
     async def script(pilot: Pilot[Any]) -> None:
-        await settled(pilot)
+        await drawn(pilot)
         assert screen_text(pilot.app) == screen_snapshot(name="ascii-80")
 
     freeze_seconds(layout)
@@ -267,7 +282,7 @@ def test_pane_shows_the_curve_in_one_row_and_the_log_when_it_is_low(
     live(train(layout))
 
     async def script(pilot: Pilot[Any]) -> None:
-        await settled(pilot)
+        await drawn(pilot)
         assert screen_text(pilot.app) == screen_snapshot(name="training-60")
 
     freeze_seconds(layout)
@@ -352,7 +367,7 @@ def test_pane_survives_hostile_text_everywhere(layout: ProjectLayout, live: Any,
     folder.end(run, rc=1)
 
     async def script(pilot: Pilot[Any]) -> None:
-        await settled(pilot, 20)
+        await drawn(pilot)
         shown = screen_text(pilot.app)
         assert "\x1b" not in shown
         assert "\u202e" not in shown
@@ -416,6 +431,31 @@ def test_pane_changes_the_scale_and_the_log_by_keys(
         await pilot.pause()
         assert pane.query_one(LossPlot).display
         assert "loss, logarithmic" in screen_text(pilot.app)
+
+    drive(PaneApp(layout), script)
+
+
+def test_log_stays_where_the_person_scrolled_and_else_at_the_end(layout: ProjectLayout, live: Any, drive: Any) -> None:
+    run = train(layout, 50)
+    live(run)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        pane = await settled(pilot, 50)
+        log = pane.query_one(RunLog)
+        await pilot.press("l")
+        await until(pilot, lambda: log.max_scroll_y > 0 and log.scroll_offset.y == log.max_scroll_y)
+        folder.tell(run, *(folder.step(number, 1.0) for number in range(51, 61)))
+        pane.refresh_now()
+        await until(pilot, lambda: len(log.lines) == 63 and log.scroll_offset.y == log.max_scroll_y)
+        await pilot.press("g")
+        await until(pilot, lambda: log.scroll_offset.y == 0)
+        folder.tell(run, *(folder.step(number, 1.0) for number in range(61, 71)))
+        pane.refresh_now()
+        await until(pilot, lambda: len(log.lines) == 73)
+        await pilot.pause(0.05)
+        assert log.scroll_offset.y == 0
+        await pilot.press("G")
+        await until(pilot, lambda: log.scroll_offset.y == log.max_scroll_y)
 
     drive(PaneApp(layout), script)
 

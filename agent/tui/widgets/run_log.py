@@ -30,11 +30,17 @@ class RunLog(Log):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(max_lines=MAX_LINES, id=id)
 
+    def on_mount(self) -> None:
+        """Stay at the end, also when the height changes, until the person scrolls back."""
+        self.anchor()
+
     def add(self, lines: Iterable[LogLine]) -> None:
         """Append lines."""
         batch = [_worded(line) for line in lines][-MAX_LINES:]
         if batch:
-            self.write_lines(batch)
+            self.write_lines(batch, scroll_end=False)
+            if not self._anchor_released:
+                self.scroll_end(animate=False, immediate=True, x_axis=False)
 
 
 def _worded(line: LogLine) -> str:
