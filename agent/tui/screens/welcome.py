@@ -75,6 +75,8 @@ class WelcomeScreen(Screen[None]):
     WelcomeScreen Input {
         display: none;
         margin-top: 1;
+    }
+    WelcomeScreen Input, WelcomeScreen Input:focus {
         border: round $primary;
         background: $background;
     }
@@ -248,7 +250,7 @@ def _options(folder: Path) -> list[Option]:
     return [
         option("here", "Make a project here", "spec.yaml is written as you talk; .tailor keeps runs and models."),
         option("folder", "Make a project in another folder…", "You type its name."),
-        option("example", "Open the example project…", f"Support requests to sort, made into {_EXAMPLE_NAME}."),
+        option("example", "Open the example project…", f"Messages of bicycle riders to label, put into {_EXAMPLE_NAME}."),
         option("quit", "Quit", ""),
     ]
 
