@@ -250,7 +250,9 @@ def _options(folder: Path) -> list[Option]:
     return [
         option("here", "Make a project here", "spec.yaml is written as you talk; .tailor keeps runs and models."),
         option("folder", "Make a project in another folder…", "You type its name."),
-        option("example", "Open the example project…", f"Messages of bicycle riders to label, put into {_EXAMPLE_NAME}."),
+        option(
+            "example", "Open the example project…", f"Messages of bicycle riders to label, put into {_EXAMPLE_NAME}."
+        ),
         option("quit", "Quit", ""),
     ]
 
