@@ -333,7 +333,7 @@ def test_pane_follows_a_run_that_is_being_written(layout: ProjectLayout, live: A
         assert pane.view is not None
         assert (pane.view.done, pane.view.message) == (30, "Trained 30 steps.")
         assert [point[0] for point in pane.view.train.points] == list(range(1, 31))
-        await until(pilot, lambda: not pane.is_following)
+        await until(pilot, lambda: not pane.pace.is_running)
 
     worker = threading.Thread(target=work)
     worker.start()
@@ -347,7 +347,7 @@ def test_pane_follows_again_when_an_ended_run_was_taken_up(layout: ProjectLayout
 
     async def script(pilot: Pilot[Any]) -> None:
         pane = await settled(pilot, 3)
-        await until(pilot, lambda: not pane.is_following)
+        await until(pilot, lambda: not pane.pace.is_running)
         folder.launch(run, 2, folder.BEGIN + 100)
         folder.tell(run, started(resumed_from=3), folder.step(4, 1.0))
         live(run)
@@ -493,11 +493,11 @@ def test_pane_looks_seldom_while_it_is_hidden(layout: ProjectLayout, live: Any, 
 
     async def script(pilot: Pilot[Any]) -> None:
         pane = await settled(pilot, 3)
-        assert pane.pause_s == 0.5
+        assert pane.pace.pause_s == 0.5
         pane.display = False
-        await until(pilot, lambda: pane.pause_s == 5.0)
+        await until(pilot, lambda: pane.pace.pause_s == 5.0)
         pane.display = True
-        await until(pilot, lambda: pane.pause_s == 0.5)
+        await until(pilot, lambda: pane.pace.pause_s == 0.5)
         folder.tell(run, folder.step(4, 1.0))
         pane.refresh_now()
         await until(pilot, lambda: pane.view is not None and pane.view.done == 4)
@@ -514,7 +514,7 @@ def test_pane_leaves_no_thread_behind_when_the_app_ends(layout: ProjectLayout, l
 
     drive(PaneApp(layout), script)
     # asyncio waits for its threads when a loop ends, so this is reached only when the pane's has ended.
-    assert not panes[0].is_following
+    assert not panes[0].pace.is_running
 
 
 @pytest.mark.parametrize(

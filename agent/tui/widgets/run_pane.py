@@ -45,6 +45,40 @@ class RunLine(Static):
         self.update(Content.assemble(*parts), layout=not is_same_height)
 
 
+class Pace:
+    """Paces the looks of one thread at one run: often while it is seen, seldom while not, until it is ended."""
+
+    def __init__(self, *, is_shown: bool = False, is_running: bool = False) -> None:
+        self.is_shown = is_shown
+        self.is_running = is_running
+        self._wake = threading.Event()
+
+    @property
+    def pause_s(self) -> float:
+        """Return the time between two looks."""
+        return _SHOWN_EVERY_S if self.is_shown else _HIDDEN_EVERY_S
+
+    def show(self, is_shown: bool) -> None:
+        """Take note of whether the run is seen."""
+        self.is_shown = is_shown
+        if is_shown:
+            self._wake.set()
+
+    def hurry(self) -> None:
+        """Have the next look now."""
+        self._wake.set()
+
+    def end(self) -> None:
+        """Have no more looks."""
+        self.is_running = False
+        self._wake.set()
+
+    def wait(self) -> None:
+        """Wait until the next look is due; what happened during the last one makes it due at once."""
+        self._wake.wait(self.pause_s)
+        self._wake.clear()
+
+
 class RunPane(Vertical, can_focus=True):
     """Follows one run.
 
@@ -99,24 +133,13 @@ class RunPane(Vertical, can_focus=True):
         self._layout = layout
         self._run_id: str | None = None
         self._view: RunView | None = None
-        self._is_shown = False
-        self._is_following = False
-        self._wake = threading.Event()
+        self.pace = Pace()
+        """Of the thread that looks at the run directory."""
 
     @property
     def view(self) -> RunView | None:
         """Return the run as it is shown, None before the first look."""
         return self._view
-
-    @property
-    def is_following(self) -> bool:
-        """Whether the run directory is being looked at."""
-        return self._is_following
-
-    @property
-    def pause_s(self) -> float:
-        """Return the time between two looks."""
-        return _SHOWN_EVERY_S if self._is_shown else _HIDDEN_EVERY_S
 
     def compose(self) -> ComposeResult:
         """Lay out the lines; which of them show depends on the run and the height."""
@@ -137,15 +160,13 @@ class RunPane(Vertical, can_focus=True):
 
     def on_unmount(self) -> None:
         """Let the thread end at once."""
-        self._end()
+        self.pace.end()
 
     @on(Show)
     @on(Hide)
     def notice_visibility(self, event: Show | Hide) -> None:
         """Look often while the pane is seen, seldom while it is not."""
-        self._is_shown = isinstance(event, Show)
-        if self._is_shown:
-            self._wake.set()
+        self.pace.show(isinstance(event, Show))
 
     def on_resize(self, event: Resize) -> None:
         """Show what fits."""
@@ -153,14 +174,14 @@ class RunPane(Vertical, can_focus=True):
 
     def follow(self, run_id: str | None) -> None:
         """Show a run from its beginning, or that there is none."""
-        if run_id == self._run_id and self._is_following:
-            self._wake.set()
+        if run_id == self._run_id and self.pace.is_running:
+            self.pace.hurry()
             return
         self._run_id, self._view = run_id, None
         if not self.is_mounted:
             return
         if run_id is None:
-            self._end()
+            self.pace.end()
             self.query_one(RunLog).clear()
             self._draw()
         else:
@@ -168,8 +189,8 @@ class RunPane(Vertical, can_focus=True):
 
     def refresh_now(self) -> None:
         """Look at once; a run that had ended is followed again, for it may have been taken up."""
-        if self._is_following:
-            self._wake.set()
+        if self.pace.is_running:
+            self.pace.hurry()
         elif self._run_id is not None and self.is_mounted:
             self._begin()
 
@@ -229,19 +250,13 @@ class RunPane(Vertical, can_focus=True):
             return self._view is not None and self._view.task == "train"
         return True
 
-    def _end(self) -> None:
-        """Let the thread end: it goes on while the event it was given is the pane's."""
-        ended, self._wake = self._wake, threading.Event()
-        ended.set()
-        self._is_following = False
-
     def _begin(self) -> None:
-        self._end()
-        self._is_following = True
-        self._follow_run(self._run_id or "", self._wake)
+        self.pace.end()
+        self.pace = Pace(is_shown=self.pace.is_shown, is_running=True)
+        self._follow_run(self._run_id or "", self.pace)
 
     @work(thread=True, exclusive=True, group="follow")
-    def _follow_run(self, run_id: str, wake: threading.Event) -> None:
+    def _follow_run(self, run_id: str, pace: Pace) -> None:
         """Look at the run directory until the run has ended; the one thread of this pane."""
         from agent.tui.run_follow import RunFollower
         from tools.errors import ToolError
@@ -249,20 +264,18 @@ class RunPane(Vertical, can_focus=True):
         follower = RunFollower(self._layout, run_id)
         shown: RunView | None = None
         try:
-            while wake is self._wake:
-                wake.clear()
+            while pace.is_running:
                 look = follower.look()
                 if look.view != shown or look.lines:
                     self.post_message(self.Looked(look.view, look.lines, is_first=shown is None))
                     shown = look.view
                 if look.view.is_over:
                     break
-                wake.wait(self.pause_s)
+                pace.wait()
         except ToolError as error:
             self.post_message(Failed(error.message, error.hint))
         finally:
-            if wake is self._wake:
-                self._is_following = False
+            pace.end()
 
     def _draw(self, *, log: bool | None = None) -> None:
         """Draw the run as it stands, as much of it as fits."""
