@@ -147,7 +147,7 @@ def _add_conversation_flags(parser: argparse.ArgumentParser) -> None:
     talk.add_argument(
         "--brain", dest="talk_brain", metavar="BRAIN", help="guide, bedrock:MODEL[@REGION] or openai:MODEL[@URL]"
     )
-    talk.add_argument("--thread", dest="talk_thread", metavar="NAME", help="which conversation of the project (main)")
+    talk.add_argument("--thread", dest="talk_thread", metavar="NAME", help="which conversation (the latest)")
     talk.add_argument(
         "--continue", dest="is_continued", action="store_true", help="take the conversation up again, as happens anyway"
     )
@@ -170,7 +170,9 @@ def _misplaced(arguments: argparse.Namespace) -> str:
 
 
 def _converse(arguments: argparse.Namespace) -> int:
-    thread: str = arguments.talk_thread or "main"
+    from agent.conversations import chosen_thread
+
+    thread = chosen_thread(ProjectLayout(Path(arguments.project).expanduser()), arguments.talk_thread)
     if not arguments.is_plain and _has_screen():
         from agent.tui.launch import run_interface
 
@@ -198,7 +200,7 @@ def _add_conversation(commands: "_Commands[argparse.ArgumentParser]") -> None:
     chat.add_argument("--answers", type=Path, metavar="FILE", help="take the answers from FILE, one a line, # comments")
     chat.add_argument("-p", "--prompt", metavar="TEXT", help="say TEXT first")
     chat.add_argument("--brain", metavar="BRAIN", help="guide, bedrock:MODEL[@REGION] or openai:MODEL[@URL]")
-    chat.add_argument("--thread", default="main", metavar="NAME", help="which conversation of the project (main)")
+    chat.add_argument("--thread", metavar="NAME", help="which conversation (the latest)")
     _add_json(chat)
     init = _command(commands, "init", "make an empty project with a spec to fill in")
     init.add_argument("directory", type=Path, metavar="DIR")

@@ -14,6 +14,7 @@ from pydantic_core import to_jsonable_python
 
 from agent.run_command import run_plan
 from specs.errors import ExitCode
+from specs.layout import ProjectLayout
 from tools.client import Tailor
 from tools.errors import UsageError
 from tools.escape import visible
@@ -47,15 +48,17 @@ def project(arguments: argparse.Namespace) -> Tailor:
 
 
 def _chat(arguments: argparse.Namespace) -> int:
+    from agent.conversations import chosen_thread
     from agent.headless import chat
 
+    folder = Path(arguments.project)
     return chat(
-        Path(arguments.project),
+        folder,
         answers=arguments.answers,
         prompt=arguments.prompt,
         json_mode=arguments.json,
         brain=arguments.brain,
-        thread=arguments.thread,
+        thread=chosen_thread(ProjectLayout(folder.expanduser()), arguments.thread),
     )
 
 

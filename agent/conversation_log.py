@@ -27,7 +27,6 @@ from agent.events import (
     TurnFailed,
 )
 from specs.events import Serving, Warned
-from specs.layout import ProjectLayout
 from tools.events import StepFinished, StepProgress
 
 _MAX_LINE_BYTES = 1 << 20
@@ -74,25 +73,6 @@ class ConversationLog:
             os.write(descriptor, line)
         finally:
             os.close(descriptor)
-
-
-def conversation_path(layout: ProjectLayout, thread: str) -> Path:
-    """Return where the record of a thread lies."""
-    return layout.state_dir / "conversations" / f"{thread}.jsonl"
-
-
-def latest_thread(layout: ProjectLayout) -> str:
-    """Return the thread in which something was said last, `main` in a new project."""
-    found = [path for path in conversation_path(layout, "main").parent.glob("*.jsonl") if path.is_file()]
-    return max(found, key=lambda path: path.stat().st_mtime).stem if found else "main"
-
-
-def new_thread(layout: ProjectLayout) -> str:
-    """Return a name that no conversation has yet."""
-    number = 2
-    while conversation_path(layout, f"talk-{number}").exists():
-        number += 1
-    return f"talk-{number}"
 
 
 def read_conversation(path: Path, max_events: int = 2_000) -> KeptConversation:

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from pydantic import ValidationError
 
-from agent.conversation_log import ConversationLog, conversation_path
+from agent.conversation_log import ConversationLog
+from agent.conversations import conversation_path
 from agent.events import (
     COMMAND,
     AgentEvent,

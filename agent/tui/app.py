@@ -2,8 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,11 +15,13 @@ from agent.tui.carry_out import Commands
 from agent.tui.crash import CrashSafe
 from agent.tui.deciding import Deciding
 from agent.tui.desk import Desk, Wanted
+from agent.tui.facts_watch import FactsWatch
+from agent.tui.preferences import Preferences
 from agent.tui.screens.workspace import Workspace
-from agent.tui.settings import InterfaceSettings, load_settings, save_settings
+from agent.tui.settings import InterfaceSettings, load_settings
 from agent.tui.state import AppState
 from agent.tui.textual_fixes import apply_fixes, settle_memory
-from agent.tui.theme import THEMES, choose_theme, theme_names
+from agent.tui.theme import THEMES, choose_theme
 from agent.tui.typing_guard import TypingGuard
 from specs.layout import ProjectLayout
 
@@ -28,9 +29,7 @@ if TYPE_CHECKING:
     from textual.command import Provider
 
     from agent.tui.bridge import Bridge
-    from agent.tui.state import ProjectFacts
 
-_FACTS_EVERY_S = 2.0
 _TELLING = frozenset(
     {"session_started", "plan_ready", "approval_requested", "approval_answered", "turn_finished", "run_progress"}
 )
@@ -60,7 +59,6 @@ class TailorApp(CrashSafe[None]):
 
     TITLE = "tailor"
     COMMANDS: ClassVar[set[Callable[[], "type[Provider]"]]] = {_command_provider}  # type: ignore[assignment]
-    CSS = "Screen { background: $background; }"
 
     def __init__(
         self,
@@ -73,7 +71,6 @@ class TailorApp(CrashSafe[None]):
         settings: InterfaceSettings | None = None,
     ) -> None:
         super().__init__()
-        apply_fixes()
         self.log_path = ProjectLayout(project_dir).log_path
         self.settings, self._problems = (settings, ()) if settings is not None else load_settings()
         wanted = Wanted(project_dir, thread, brain, module, first_words)
@@ -84,6 +81,8 @@ class TailorApp(CrashSafe[None]):
         self.attention = Attention(
             self._put_out, time.monotonic, self.set_timer, is_on=self.settings.bell, has_titles=has_titles
         )
+        self.preferences = Preferences(self)
+        self.facts = FactsWatch(self)
         self.deciding = Deciding(self)
         self.commands = Commands(self)
         for theme in THEMES:
@@ -98,8 +97,9 @@ class TailorApp(CrashSafe[None]):
         """Apply the person's keys; the engine is started once the first frame is painted."""
         if self.settings.keymap:
             self.set_keymap(dict(self.settings.keymap))
+        self.preferences.apply()
         self.attention.start(self.desk.wanted.project_dir.resolve().name)
-        self._facts_timer = self.set_interval(_FACTS_EVERY_S, self.read_facts, pause=True)
+        self.facts.start()
         self.call_after_refresh(self._begin)
 
     def tell(self, message: str, hint: str = "", *, is_error: bool = False) -> None:
@@ -120,28 +120,6 @@ class TailorApp(CrashSafe[None]):
         """Start a new conversation; this one is kept."""
         self.run_worker(self._switch_conversation, thread=True, exclusive=True, group="open")
 
-    def use_theme(self, name: str) -> None:
-        """Change the colours and remember it."""
-        if name not in theme_names():
-            self.tell(f"There is no theme {name[:40]}.", f"There are {', '.join(theme_names())}.", is_error=True)
-            return
-        self.theme = name
-        self._remember({"theme": name})
-
-    def set_switch(self, name: str, is_on: bool | None) -> None:
-        """Turn `mouse` or `bell` on or off, the other way round without a value, and remember it."""
-        value = not getattr(self.settings, name) if is_on is None else is_on
-        self.settings = replace(self.settings, **{name: value})
-        self.attention.turn(is_on=self.settings.bell)
-        if name == "mouse":
-            self._use_mouse(value)
-        self._remember({name: value})
-        self.tell(f"The {name} is {'on' if value else 'off'}.")
-
-    def read_facts(self) -> None:
-        """Read ledger and runs again, in a thread."""
-        self.run_worker(self._read_facts, thread=True, exclusive=True, group="facts")
-
     async def on_unmount(self) -> None:
         """End the engine; what runs goes on."""
         self.attention.stop()
@@ -151,9 +129,10 @@ class TailorApp(CrashSafe[None]):
         """Take the events that came."""
         told = self.desk.take()
         if any(event.type in _TELLING for event in told):
-            self.read_facts()
+            self.facts.read()
         if self.desk.state.request is None:
             self.attention.answered()
+        self.workspace.router.spec_edits(told)
         for event in told:
             if event.type == "run_progress" and event.event.type == "plan_finished":
                 self.attention.finished(f"the plan {event.event.state}")
@@ -176,22 +155,6 @@ class TailorApp(CrashSafe[None]):
         if self._driver is not None:
             self._driver.write(sequence)
 
-    def _use_mouse(self, is_on: bool) -> None:
-        driver = self._driver
-        # a driver without a terminal has no mouse to turn
-        turn = getattr(driver, "_enable_mouse_support" if is_on else "_disable_mouse_support", None)
-        if turn is not None:
-            turn()
-
-    def _remember(self, values: Mapping[str, str | bool]) -> None:
-        def save() -> None:
-            try:
-                save_settings(values)
-            except (OSError, ValueError) as error:
-                self.call_from_thread(self.tell, "The setting holds until you leave.", str(error))
-
-        self.run_worker(save, thread=True, group="settings")
-
     def _switch_conversation(self) -> None:
         thread = self.desk.close_for_another()
         self.call_from_thread(self.desk.begin_anew, thread)
@@ -200,6 +163,7 @@ class TailorApp(CrashSafe[None]):
     def _begin(self) -> None:
         for problem in self._problems:
             self.tell(problem, is_error=True)
+        apply_fixes()
         settle_memory()
         self.run_worker(self._open, thread=True, group="open")
 
@@ -223,18 +187,7 @@ class TailorApp(CrashSafe[None]):
         bridge.start()
         if self.desk.wanted.first_words:
             self.desk.say(self.desk.wanted.first_words)
-        self.read_facts()
-
-    def _read_facts(self) -> None:
-        facts = self.desk.read_facts()
-        self.call_from_thread(self._know, facts)
-
-    def _know(self, facts: "ProjectFacts") -> None:
-        self.desk.know(facts)
-        if facts.running:
-            self._facts_timer.resume()
-        else:
-            self._facts_timer.pause()
+        self.facts.read()
 
     def _changed(self, before: AppState, now: AppState) -> None:
         # what is told while the app ends has nothing left to be drawn on

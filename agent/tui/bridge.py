@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.client import EngineClient
-from agent.conversation_log import KeptConversation, conversation_path, read_conversation
+from agent.conversation_log import KeptConversation, read_conversation
+from agent.conversations import conversation_path
 from agent.events import AgentEvent, Decision, SessionRefused, TextDelta
 from specs.errors import ExitCode, TailorError
 from tools.approvals import GrantKey

@@ -44,7 +44,7 @@ class Commands:
             "doctor": lambda _text: self.deeds.doctor(),
             "editor": lambda _text: self.deeds.editor(),
             "copy": lambda _text: self._copy(),
-            "theme": self._theme,
+            "theme": app.preferences.use_theme,
             "mouse": lambda text: self._switch("mouse", text),
             "bell": lambda text: self._switch("bell", text),
             "mode": self._mode,
@@ -122,23 +122,17 @@ class Commands:
         else:
             self._app.tell("There is no answer to copy yet.")
 
-    def _theme(self, name: str) -> None:
-        if name:
-            self._app.use_theme(name)
-        else:
-            self._app.search_themes()
-
     def _switch(self, name: str, text: str) -> None:
         if text not in ("", "on", "off"):
             self._app.tell(f"/{name} takes on or off.", f"You wrote {text[:40]}.", is_error=True)
             return
-        self._app.set_switch(name, text == "on" if text else None)
+        self._app.preferences.set_switch(name, text == "on" if text else None)
 
     def _mode(self, text: str) -> None:
         if text and text not in _MODES:
             self._app.tell("/mode takes each, paid or plan.", f"You wrote {text[:40]}.", is_error=True)
             return
         mode = _MODES[text] if text else next_mode(self._app.desk.state.approval_mode)
-        self._app.desk.set_mode(mode)
+        self._app.desk.change(approval_mode=mode)
         self._app.deciding.again()
         self._app.tell(MODE_WORDS[mode])

@@ -59,7 +59,7 @@ class Deciding:
             return False
         # the person asks to see it, so there is no pause to wait for
         self._is_called_for = True
-        self._app.desk.put_off(False)
+        self._app.desk.change(is_put_off=False)
         return True
 
     def again(self) -> None:
@@ -120,7 +120,7 @@ class Deciding:
     def _refused(self, message: str, hint: str) -> None:
         self._deciding = ""
         self._app.tell(message, hint, is_error=True)
-        self._app.desk.put_off(False)
+        self._app.desk.change(is_put_off=False)
         self.again()
 
     def _by_mode(self, request: "ApprovalRequested", view: "ApprovalView") -> None:
@@ -129,7 +129,7 @@ class Deciding:
 
     def _close(self) -> None:
         self._shown = ""
-        self._app.desk.put_off(True)
+        self._app.desk.change(is_put_off=True)
 
     def _open_when_quiet(self) -> None:
         if not self._is_waiting:

@@ -63,7 +63,9 @@ class Deeds:
             return
         spec = self._app.workspace.query_one(SpecPane)
         if self._app.workspace.panes.is_in_spec() and self._app.desk.layout.spec_path.exists():
-            spec.save_now()
+            if not spec.save_now():
+                self._app.tell("What stands in the editor is not saved yet.", "Mend it first.", is_error=True)
+                return
             self._run_editor(program, self._app.desk.layout.spec_path)
             spec.reload()
         else:
@@ -90,11 +92,11 @@ class Deeds:
         return done.returncode == 0
 
     def _undo(self) -> None:
-        diff = self._app.desk.undo_spec()
-        self._app.call_from_thread(self._undone, diff)
+        self._app.desk.undo_spec()
+        self._app.call_from_thread(self._undone)
 
-    def _undone(self, diff: str) -> None:
-        self._app.workspace.query_one(SpecPane).agent_edited(diff)
+    def _undone(self) -> None:
+        self._app.workspace.query_one(SpecPane).reload()
         self._note("done", "The last edit of spec.yaml was taken back.")
 
     def _ask_to_stop(self, run: str) -> None:
@@ -108,12 +110,12 @@ class Deeds:
     def _stop(self, run: str) -> None:
         message = str(self._app.desk.tailor.stop(run)["message"])
         self._app.call_from_thread(self._note, "done", message)
-        self._app.call_from_thread(self._app.read_facts)
+        self._app.call_from_thread(self._app.facts.read)
 
     def _stop_servers(self, name: str) -> None:
         stopped = self._app.desk.tailor.teardown(name or None)
         self._app.call_from_thread(self._note, "done", f"Stopped: {', '.join(stopped)}." if stopped else "None ran.")
-        self._app.call_from_thread(self._app.read_facts)
+        self._app.call_from_thread(self._app.facts.read)
 
     def _examine(self) -> None:
         from agent.result_text import findings_text

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from agent.tui.state import ApprovalMode, AppState, ProjectFacts, SpecState, noted, spoke
+from agent.tui.state import AppState, ProjectFacts, noted, spoke
 from agent.tui.viewmodels.chat import Note
 from specs.layout import ProjectLayout
 
@@ -122,25 +122,13 @@ class Desk:
 
         return read_facts(self.layout)
 
-    def know(self, facts: ProjectFacts) -> None:
-        """Take new facts of the project."""
-        self._to(replace(self.state, facts=facts))
+    def change(self, **changes: object) -> None:
+        """Change fields of the state that no event of the engine changes: facts, the spec's state, the mode."""
+        self._to(replace(self.state, **cast("Any", changes)))
 
     def note(self, note: Note) -> None:
         """Add a line of the interface's own to the conversation."""
         self._to(noted(self.state, note))
-
-    def put_off(self, is_put_off: bool) -> None:
-        """Fold the open approval away, or show it again."""
-        self._to(replace(self.state, is_put_off=is_put_off))
-
-    def spec_is(self, spec_state: SpecState) -> None:
-        """Take how the spec stands in the editor."""
-        self._to(replace(self.state, spec_state=spec_state))
-
-    def set_mode(self, mode: ApprovalMode) -> None:
-        """Change how approvals are asked for."""
-        self._to(replace(self.state, approval_mode=mode))
 
     def failed(self, message: str, hint: str = "") -> None:
         """There is no engine and there will be none."""
@@ -154,7 +142,7 @@ class Desk:
 
     def close_for_another(self) -> str:
         """End the engine and return the name of a new conversation. Blocks."""
-        from agent.conversation_log import new_thread
+        from agent.conversations import new_thread
 
         self.close()
         return new_thread(self.layout)

@@ -1,6 +1,5 @@
 """What widgets tell their screen. A message carries values only; none carries a widget or an engine event."""
 
-from collections.abc import Mapping
 from typing import Literal
 
 from textual.message import Message
@@ -97,12 +96,4 @@ class Failed(Message):
     def __init__(self, message: str, hint: str = "") -> None:
         self.message = message
         self.hint = hint
-        super().__init__()
-
-
-class SettingChanged(Message):
-    """A setting was changed in the palette: theme, mouse, bell, approval mode."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self.values = dict(values)
         super().__init__()

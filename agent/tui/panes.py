@@ -1,11 +1,12 @@
 """Which pane of the workspace is open: chat, a stage's pane, the spec. Panes are made when they are first opened."""
 
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from textual.widget import Widget
 from textual.widgets import ContentSwitcher, TextArea
 
 from agent.tui.frame_views import STAGES
+from agent.tui.pane_choice import STAGE_OF_PANE, PaneName, make_pane, pane_of_stage, run_of_stage
+from agent.tui.state import ProjectFacts
 from agent.tui.viewmodels.frame import StageName
 from agent.tui.widgets.approval import ApprovalPanel
 from agent.tui.widgets.frame import StageRail
@@ -18,14 +19,6 @@ if TYPE_CHECKING:
 
 WIDE = 110
 """Columns from which the spec stands beside the chat."""
-PaneName: TypeAlias = Literal["chat", "run", "results", "data", "play"]
-_STAGE_OF_PANE: dict[PaneName, StageName] = {
-    "chat": "interview",
-    "run": "train",
-    "results": "eval",
-    "data": "data",
-    "play": "play",
-}
 
 
 @runtime_checkable
@@ -50,6 +43,10 @@ class Panes:
         """Whether the spec is looked at; on a narrow screen it then covers the body."""
         self.is_asking = False
         """Whether an approval is shown."""
+
+    @property
+    def _facts(self) -> ProjectFacts:
+        return self._screen.desk.state.facts
 
     def arrange(self) -> None:
         """Show and hide the parts of the body. Set on the widgets themselves, as keys can only go to what is shown."""
@@ -77,8 +74,8 @@ class Panes:
         self._screen.set_focus(None)
         self.is_chosen = not by_itself and name != "chat"
         self.opened = name
-        if name != self._pane_of_stage(self.stage):
-            self.stage = _STAGE_OF_PANE[name]
+        if name != pane_of_stage(self.stage, self._facts):
+            self.stage = STAGE_OF_PANE[name]
         self.is_spec_open = False
         self.arrange()
         switcher = self._screen.query_one(ContentSwitcher)
@@ -87,14 +84,14 @@ class Panes:
             self.focus()
         else:
             self._show(switcher, name)
-        self._draw_rail()
+        self._screen.query_one(StageRail).open_stage(self.stage)
 
     def open_stage(self, stage: StageName) -> None:
         """Show what belongs to a stage."""
         self.stage = stage
-        name = self._pane_of_stage(stage)
+        name = pane_of_stage(stage, self._facts)
         if name == "run":
-            self.open_run(self._run_of_stage(stage))
+            self.open_run(run_of_stage(stage, self._facts))
         else:
             self.open(name)
         if name != "chat":
@@ -159,7 +156,7 @@ class Panes:
         elif self.opened != "chat":
             self.open("chat")
         else:
-            self.open_spec(start=True)
+            self.open_spec()
 
     def step_back(self) -> bool:
         """Close the topmost thing of the workspace; return whether there was one."""
@@ -198,7 +195,7 @@ class Panes:
 
     def _show(self, switcher: ContentSwitcher, name: PaneName) -> None:
         if not self._screen.query(f"#{name}"):
-            switcher.mount(self._make(name))
+            switcher.mount(make_pane(name, self._screen.desk.layout))
         switcher.current = name
         self._screen.call_after_refresh(self._shown, name)
 
@@ -211,59 +208,9 @@ class Panes:
             pane.reload()
         self.focus()
 
-    def _make(self, name: PaneName) -> Widget:
-        layout = self._screen.desk.layout
-        match name:
-            case "run":
-                from agent.tui.widgets.run_pane import RunPane
-
-                return RunPane(layout, id="run")
-            case "results":
-                from agent.tui.widgets.results_pane import ResultsPane
-
-                return ResultsPane(layout, id="results")
-            case "data":
-                from agent.tui.widgets.data_pane import DataPane
-
-                return DataPane(layout, id="data")
-            case _:
-                from agent.tui.widgets.play_pane import PlayPane
-
-                return PlayPane(layout, id="play")
-
     def _follow(self, run_id: str | None) -> None:
         from agent.tui.widgets.run_pane import RunPane
 
         state = self._screen.desk.state
         wanted = run_id or (state.facts.running[-1] if state.facts.running else None) or state.run
         self._screen.query_one(RunPane).follow(wanted)
-
-    def _pane_of_stage(self, stage: StageName) -> PaneName:
-        facts = self._screen.desk.state.facts
-        match stage:
-            case "interview":
-                return "chat"
-            case "data":
-                return "data"
-            case "eval":
-                kinds = {
-                    run: kind for step, kind, _title, _state in facts.steps for name, run in facts.runs if name == step
-                }
-                is_measuring = any(kinds.get(run) in ("baseline", "evaluate") for run in facts.running)
-                return "run" if is_measuring else "results"
-            case "play":
-                return "play"
-            case "train" | "deploy":
-                return "run"
-
-    def _run_of_stage(self, stage: StageName) -> str | None:
-        facts = self._screen.desk.state.facts
-        kinds = {"train": ("train",), "eval": ("baseline", "evaluate"), "deploy": ("deploy",)}.get(stage, ())
-        steps = [step for step, kind, _title, _state in facts.steps if kind in kinds]
-        runs = [run for step, run in facts.runs if step in steps]
-        working = [run for run in runs if run in facts.running]
-        return (working or runs or [None])[-1]
-
-    def _draw_rail(self) -> None:
-        rail = self._screen.query_one(StageRail)
-        rail.open_stage(self.stage)

@@ -1,5 +1,6 @@
 """Turns changes of the state into calls of widgets; the only place that does. Reads no files, decides nothing."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from agent.tui.frame_views import header_view, stage_views, status_view
@@ -8,9 +9,11 @@ from agent.tui.viewmodels.chat import ChatItem, Said
 from agent.tui.widgets.approval import ApprovalPanel
 from agent.tui.widgets.frame import HeaderLine, StageRail, StatusLine
 from agent.tui.widgets.prompt import Prompt
+from agent.tui.widgets.spec_pane import SpecPane
 from agent.tui.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
+    from agent.events import AgentEvent
     from agent.tui.screens.workspace import Workspace
 
 
@@ -38,6 +41,14 @@ class Router:
         self._screen.query_one(Prompt).set_question(now.question)
         self._approval(now)
         self._frame(now)
+
+    def spec_edits(self, told: "Sequence[AgentEvent]") -> None:
+        """Let the editor know whose edit it was, and what the agent has seen."""
+        for event in told:
+            if event.type == "spec_changed" and event.by == "agent":
+                self._screen.query_one(SpecPane).agent_edited(event.diff)
+            elif event.type == "spec_changed":
+                self._screen.query_one(SpecPane).agent_read()
 
     def set_machine(self, machine: str) -> None:
         """Name the machine in the header."""

@@ -19,9 +19,8 @@ class InterfaceSettings:
     theme: str = ""
     """Name of the colours; empty = by the terminal."""
     bell: bool = True
-    """Whether the terminal rings when an approval waits or a job ends."""
-    notifications: bool = True
-    """Whether the desktop is told of the same, where the terminal can."""
+    """Whether the terminal rings, and the desktop is told where the terminal can, when an approval waits or a job
+    ends."""
     mouse: bool = True
     """Whether the screen takes clicks; off leaves the mouse to the terminal."""
     keymap: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -152,7 +151,6 @@ _Reader = Callable[[object], tuple[object, Mapping[str, str]]]
 _READERS: Mapping[str, _Reader] = {
     "theme": _theme,
     "bell": lambda value: _switch("bell", value),
-    "notifications": lambda value: _switch("notifications", value),
     "mouse": lambda value: _switch("mouse", value),
     "keymap": _keymap,
 }

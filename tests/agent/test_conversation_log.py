@@ -1,4 +1,5 @@
-from agent.conversation_log import ConversationLog, conversation_path, read_conversation
+from agent.conversation_log import ConversationLog, read_conversation
+from agent.conversations import conversation_path
 from agent.events import Notice, RunProgress, Shown, Text, TextDelta, TurnFinished
 from specs.events import StepDone
 from specs.layout import ProjectLayout

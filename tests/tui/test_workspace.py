@@ -156,7 +156,7 @@ def test_workspace_tells_the_reason_when_a_step_is_denied_and_keeps_the_request_
         await until(lambda: app.desk.state.is_put_off)
         assert app.desk.state.request is not None
         assert not app.workspace.query_one(ApprovalPanel).display
-        app.desk.put_off(False)
+        app.desk.change(is_put_off=False)
         await until(lambda: app.workspace.query_one(ApprovalPanel).display)
         await press_past_the_dead_time(pilot, "n")
         await press_past_the_dead_time(pilot, *"too slow".replace(" ", "_"), "enter")
@@ -173,7 +173,7 @@ def test_workspace_approves_nothing_when_the_spec_in_the_editor_is_invalid(proje
 
     async def script(pilot):
         await to_the_approval(app, pilot)
-        app.desk.spec_is("invalid")
+        app.desk.change(spec_state="invalid")
         app.deciding.again()
         await press_past_the_dead_time(pilot, "end", "y", "a")
         await asyncio.sleep(0.3)

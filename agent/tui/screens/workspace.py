@@ -45,6 +45,7 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
     DEFAULT_CSS = """
     Workspace {
         layout: vertical;
+        background: $background;
         #body { height: 1fr; }
         #left { width: 1fr; height: 100%; }
         #stage { height: 1fr; }
@@ -137,16 +138,16 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
 
     @on(messages.ApprovalPutOff)
     def _put_off(self) -> None:
-        self.desk.put_off(True)
+        self.desk.change(is_put_off=True)
 
     @on(messages.SpecEditWanted)
     def _edit_first(self) -> None:
-        self.desk.put_off(True)
+        self.desk.change(is_put_off=True)
         self.panes.open_spec(start=True)
 
     @on(messages.SpecStateChanged)
     def _spec_changed(self, message: messages.SpecStateChanged) -> None:
-        self.desk.spec_is(message.state)
+        self.desk.change(spec_state=message.state)
 
     @on(messages.UndoWanted)
     def _undo(self) -> None:
