@@ -3,7 +3,6 @@
 import gc
 from collections.abc import Callable
 from functools import wraps
-from importlib.metadata import version
 from typing import Any, TypeAlias, cast
 
 from textual.geometry import Offset
@@ -21,6 +20,9 @@ def apply_fixes() -> bool:
 
     A widget that is no longer part of the screen counts as nothing. Applying it twice changes nothing.
     """
+    # looked up late: reading what is installed takes longer than painting a frame
+    from importlib.metadata import version
+
     if not needs_guard(version("textual")):
         return False
     if getattr(Screen, _GUARDED, False):

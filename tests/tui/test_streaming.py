@@ -1,5 +1,6 @@
 import random
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -248,7 +249,7 @@ def unguarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("unguarded")
 def test_guard_finds_nothing_when_the_widget_under_the_mouse_is_gone() -> None:
-    assert textual_fixes.apply_fixes() == textual_fixes.needs_guard(textual_fixes.version("textual"))
+    assert textual_fixes.apply_fixes() == textual_fixes.needs_guard(version("textual"))
     assert Screen.get_widget_and_offset_at(Screen(), 1, 1) == (None, None)
     once = Screen.get_widget_and_offset_at
     textual_fixes.apply_fixes()
