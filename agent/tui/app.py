@@ -163,6 +163,7 @@ class TailorApp(CrashSafe[None]):
     def _begin(self) -> None:
         for problem in self._problems:
             self.tell(problem, is_error=True)
+        self.workspace.make_rest()
         apply_fixes()
         settle_memory()
         self.run_worker(self._open, thread=True, group="open")

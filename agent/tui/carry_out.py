@@ -1,16 +1,17 @@
 """What slash commands, palette and keys do. What blocks is in `deeds` and runs in a thread."""
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from agent.tui.commands import find_command, unknown_command
 from agent.tui.deciding import MODE_WORDS, next_mode
-from agent.tui.deeds import Deeds
 from agent.tui.widgets.prompt import Prompt
 from agent.tui.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
     from agent.tui.app import TailorApp
+    from agent.tui.deeds import Deeds
     from agent.tui.messages import RunOpened
     from agent.tui.panes import Panes
     from agent.tui.state import ApprovalMode
@@ -25,7 +26,6 @@ class Commands:
 
     def __init__(self, app: "TailorApp") -> None:
         self._app = app
-        self.deeds = Deeds(app)
         self._ways: Mapping[str, Callable[[str], None]] = {
             "help": lambda _text: self._help(),
             "keys": lambda _text: self._help(show_keys=True),
@@ -39,8 +39,8 @@ class Commands:
             "jump": lambda _text: self._jump(),
             "history": lambda _text: self._history(),
             "undo": lambda _text: self.deeds.undo(),
-            "stop": self.deeds.stop,
-            "teardown": self.deeds.teardown,
+            "stop": self._stop,
+            "teardown": self._teardown,
             "doctor": lambda _text: self.deeds.doctor(),
             "editor": lambda _text: self.deeds.editor(),
             "copy": lambda _text: self._copy(),
@@ -66,9 +66,22 @@ class Commands:
         else:
             self._app.tell(unknown_command(name), "Type / for the list.", is_error=True)
 
+    @cached_property
+    def deeds(self) -> "Deeds":
+        """What is done, loaded when it is first wanted."""
+        from agent.tui.deeds import Deeds
+
+        return Deeds(self._app)
+
     @property
     def _panes(self) -> "Panes":
         return self._app.workspace.panes
+
+    def _stop(self, run_id: str) -> None:
+        self.deeds.stop(run_id)
+
+    def _teardown(self, name: str) -> None:
+        self.deeds.teardown(name)
 
     def _help(self, *, show_keys: bool = False) -> None:
         from agent.tui.screens.help import HelpScreen

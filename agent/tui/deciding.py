@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from agent.tui.messages import ApprovalGiven
 from agent.tui.state import ApprovalMode, AppState
-from agent.tui.widgets.approval import ApprovalPanel
 from specs.errors import TailorError
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class Deciding:
         if state.approval_mode == "paid" and not view.blocked and view.confirm_all is None:
             self._by_mode(request, view)
             return
-        panel = self._app.workspace.query_one(ApprovalPanel)
+        panel = self._app.workspace.approval
         if self._shown == request.request_id and panel.display:
             panel.show(view)
             return
@@ -150,7 +149,7 @@ class Deciding:
     def _open(self, request: "ApprovalRequested") -> None:
         self._shown = request.request_id
         self._app.workspace.panes.ask(True)
-        self._app.workspace.query_one(ApprovalPanel).show(self.view(request))
+        self._app.workspace.approval.show(self.view(request))
 
     def _blocked(self, state: AppState) -> str:
         if state.approval_mode == "plan":

@@ -8,7 +8,6 @@ from agent.tui.frame_views import STAGES
 from agent.tui.pane_choice import STAGE_OF_PANE, PaneName, make_pane, pane_of_stage, run_of_stage
 from agent.tui.state import ProjectFacts
 from agent.tui.viewmodels.frame import StageName
-from agent.tui.widgets.approval import ApprovalPanel
 from agent.tui.widgets.frame import StageRail
 from agent.tui.widgets.prompt import Prompt
 from agent.tui.widgets.spec_pane import SpecPane
@@ -176,7 +175,7 @@ class Panes:
 
     def _focus_now(self) -> None:
         if self.is_asking:
-            self._screen.query_one(ApprovalPanel).focus()
+            self._screen.approval.focus()
             return
         if self.opened == "chat":
             self._screen.query_one(Prompt).focus_input()

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from agent.tui.frame_views import header_view, stage_views, status_view
 from agent.tui.state import AppState
 from agent.tui.viewmodels.chat import ChatItem, Said
-from agent.tui.widgets.approval import ApprovalPanel
 from agent.tui.widgets.frame import HeaderLine, StageRail, StatusLine
 from agent.tui.widgets.prompt import Prompt
 from agent.tui.widgets.spec_pane import SpecPane
@@ -86,7 +85,7 @@ class Router:
             transcript.stream(now.live)
 
     def _approval(self, now: AppState) -> None:
-        panel = self._screen.query_one(ApprovalPanel)
+        panel = self._screen.approval
         if now.request is None:
             panel.hide()
             self._screen.panes.ask(False)

@@ -21,7 +21,6 @@ from agent.tui.panes import WIDE, Panes
 from agent.tui.router import Router
 from agent.tui.screens.workspace_keys import ChatKeys, LookKeys, TalkKeys
 from agent.tui.typing_guard import TypingGuard
-from agent.tui.widgets.approval import ApprovalPanel
 from agent.tui.widgets.frame import HeaderLine, StageRail, StatusLine
 from agent.tui.widgets.prompt import Prompt
 from agent.tui.widgets.spec_pane import SpecPane
@@ -29,6 +28,7 @@ from agent.tui.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
     from agent.tui.app import TailorApp
+    from agent.tui.widgets.approval import ApprovalPanel
 
 
 class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
@@ -74,7 +74,6 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
                     transcript = Transcript()
                     transcript.id = "chat"
                     yield transcript
-                yield ApprovalPanel(self.guard, id="approval")
                 yield Prompt(self.desk.wanted.project_dir, id="prompt")
             yield SpecPane(self.desk.layout, id="spec")
         yield StatusLine(status_view(state), id="status")
@@ -98,6 +97,17 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
     def leaving(self) -> None:
         """Keep what is being edited before the app ends."""
         self.query_one(SpecPane).save_now()
+
+    def make_rest(self) -> None:
+        """Make what the first frame does not need."""
+        from agent.tui.widgets.approval import ApprovalPanel
+
+        self.query_one("#left").mount(ApprovalPanel(self.guard, id="approval"), before="#prompt")
+
+    @property
+    def approval(self) -> "ApprovalPanel":
+        """The panel that asks, made after the first frame."""
+        return cast("ApprovalPanel", self.query_one("#approval"))
 
     @property
     def tailor(self) -> "TailorApp":
