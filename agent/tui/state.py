@@ -65,6 +65,12 @@ class AppState:
     facts: ProjectFacts = field(default_factory=ProjectFacts)
 
     @property
+    def can_go_on(self) -> bool:
+        """Whether an empty message means to go on: the guide says so while something is left to plan or to run."""
+        is_left = not self.facts.steps or any(state != "succeeded" for _id, _kind, _title, state in self.facts.steps)
+        return self.brain.startswith("guide") and self.mode == "YOU" and self.spec_state == "saved" and is_left
+
+    @property
     def mode(self) -> Mode:
         """Whose move it is."""
         if self.engine != "ready":

@@ -123,7 +123,7 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
             self.post_message(messages.CommandGiven(name, argument.strip()))
             return
         if not text and state.question is None:
-            if not state.brain.startswith("guide"):
+            if not state.can_go_on:
                 return
             text = "go on"
         self.panes.open("chat")

@@ -100,7 +100,8 @@ class PromptKeys:
             return self.complete()
         if self._area.text.strip():
             return self._end_line() or self._send()
-        answer = self._bar.answer
+        # without a question an empty message means to go on; whether it can is the screen's business
+        answer = self._bar.answer if self._bar.asked is not None else ""
         if answer is not None and time.monotonic() >= self.settled_at:
             self._acts.answer(answer)
         return True

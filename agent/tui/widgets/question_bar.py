@@ -130,8 +130,13 @@ class QuestionBar(Widget):
             return
         self.styles.height = len(self._window()) + 2
         number = f"{self._asked.number} · " if self._asked.number else ""
-        first = next((line.strip() for line in self._asked.text.splitlines() if line.strip()), "")
-        title = Content(number + one_line(first, 400))
+        title = Content(number + one_line(_question_of(self._asked.text), 400))
         self.border_title = title.truncate(max(10, self.outer_size.width - 6), ellipsis=True)
         default = "Enter default · " if self._asked.default is not None else ""
         self.border_subtitle = Content(f"{default}why · skip · undo")
+
+
+def _question_of(text: str) -> str:
+    """Return the line that asks: what stands before it leads up to it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return next((line for line in lines if "?" in line), lines[0] if lines else "")
