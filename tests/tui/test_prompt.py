@@ -141,7 +141,7 @@ def test_prompt_tells_a_paste_of_single_keys_from_typing(
     assert app.posted == [("said", text) for text in posted]
 
 
-def test_prompt_sends_nothing_when_blank_and_no_question_is_open(drive: Drive) -> None:
+def test_prompt_sends_an_empty_message_when_blank_and_no_question_is_open(drive: Drive) -> None:
     app = PromptApp()
 
     async def script(pilot: Pilot[Any]) -> None:
@@ -150,7 +150,7 @@ def test_prompt_sends_nothing_when_blank_and_no_question_is_open(drive: Drive) -
             await pilot.press("enter")
 
     drive(app, script)
-    assert app.posted == []
+    assert app.posted == [("said", "")] * 3
 
 
 def test_prompt_keeps_every_line_and_does_not_send_when_lines_are_pasted(drive: Drive) -> None:

@@ -137,6 +137,9 @@ class Prompt(Vertical):
             self._answer(text)
 
     def _answer(self, text: str) -> None:
+        if self._bar.asked is None and not text and self._answered:
+            # the second Enter of two; the question it was meant for is answered
+            return
         if self._bar.asked is not None:
             self._answered = self._bar.asked.key
             self._bar.show(None)
