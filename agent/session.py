@@ -57,7 +57,7 @@ class AgentSession:
         elif snapshot.interrupts or not snapshot.next:
             yield from self._waiting_again(snapshot)
         else:
-            yield Notice(message="Going on where the conversation was interrupted.")
+            yield Notice(message="Going on where the conversation was interrupted.", again=True)
             yield from self._turn(None)
 
     def send(self, text: str, message_id: str | None = None) -> Iterator[AgentEvent]:

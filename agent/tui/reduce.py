@@ -95,6 +95,8 @@ def _session(state: AppState, event: SessionStarted | SessionRefused | TurnFinis
         case TurnFailed():
             failed = Note(_key("failed", event), event.time, "error", _text(event.message), _text(event.hint))
             return put(replace(_at_rest(state), request=None), failed)
+        case Notice(again=True):
+            return replace(state, activity=one_line(event.message, 200))
         case Notice():
             note = Note(
                 _key("notice", event, event.message), event.time, "info", _text(event.message), _text(event.hint)
@@ -175,9 +177,11 @@ def _run(state: AppState, event: RunProgress) -> AppState:
         state = replace(state, is_running=False)
     if isinstance(told, StepProgress) and not isinstance(told.event, Warned | Serving | Started):
         return state
-    lines = tuple(Narrator().feed(told))
     key = f"run:{event.node or event.time}"
     before = find(state, key)
+    # what was done in an earlier sitting was told then
+    was_told = isinstance(told, StepFinished) and told.skipped and isinstance(before, RunTold)
+    lines = () if was_told else tuple(Narrator().feed(told))
     kept = before.lines if isinstance(before, RunTold) else ()
     # an engine that took the work up again tells again what was told
     fresh = tuple(line for line in lines if line not in kept)

@@ -87,6 +87,7 @@ class Router:
     def _approval(self, now: AppState) -> None:
         panel = self._screen.approval
         if now.request is None:
+            self._screen.tailor.deciding.over()
             panel.hide()
             self._screen.panes.ask(False)
         elif now.is_put_off:
@@ -104,7 +105,8 @@ class Router:
 
     def _open_by_itself(self, before: AppState, now: AppState) -> None:
         panes = self._screen.panes
-        if now.is_running and now.run != before.run and now.run is not None:
+        has_begun = now.is_running and (now.run != before.run or not before.is_running)
+        if has_begun and now.run is not None:
             panes.open_run(now.run, by_itself=True)
         if before.is_working and not now.is_working and panes.opened == "run" and not panes.is_chosen:
             panes.open("chat", by_itself=True)
