@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from agent.tui.messages import ApprovalGiven
-from agent.tui.state import ApprovalMode, AppState
+from agent.tui.state import ApprovalMode, AppState, SpecState
+from agent.tui.widgets.spec_pane import SpecPane
 from specs.errors import TailorError
 
 if TYPE_CHECKING:
@@ -14,8 +15,13 @@ if TYPE_CHECKING:
 MODES: tuple[ApprovalMode, ...] = ("ask", "paid", "plan")
 MODE_WORDS: dict[ApprovalMode, str] = {
     "ask": "Each step is asked for.",
-    "paid": "Until you leave, only steps that cost money or cannot be undone are asked for; free ones start.",
+    "paid": "From the next approval on, until you leave, only steps that cost money or cannot be undone are asked for.",
     "plan": "Plan only: nothing can be approved.",
+}
+_SPEC_BLOCKS: dict[SpecState, str] = {
+    "invalid": "spec.yaml in the editor is not valid: mend it first (e).",
+    "conflict": "You and the agent edited the same lines of spec.yaml: decide which stay first (e).",
+    "unsaved": "Your edit of spec.yaml is not saved yet: wait a second, or open it (e).",
 }
 _POLL_S = 0.1
 
@@ -25,8 +31,12 @@ class Deciding:
 
     def __init__(self, app: "TailorApp") -> None:
         self._app = app
+        self._asked = ""
+        """The request asked about last."""
         self._shown = ""
+        """The one in the panel."""
         self._deciding = ""
+        """The one whose answer is on its way."""
         self._is_waiting = False
         self._is_called_for = False
 
@@ -35,8 +45,10 @@ class Deciding:
         request = state.request
         if request is None or self._deciding == request.request_id:
             return
+        is_new, self._asked = self._asked != request.request_id, request.request_id
         view = self.view(request)
-        if state.approval_mode == "paid" and not view.blocked and view.confirm_all is None:
+        # what was asked before the mode was chosen, or was once blocked or refused, is for the person to decide
+        if is_new and state.approval_mode == "paid" and not view.blocked and view.confirm_all is None:
             self._by_mode(request, view)
             return
         panel = self._app.workspace.approval
@@ -44,10 +56,10 @@ class Deciding:
             panel.show(view)
             return
         if self._is_called_for:
-            self._is_called_for = False
             self._open(request)
             return
-        self._app.attention.needed(view.card.title)
+        if not self._is_waiting:
+            self._app.attention.needed(view.card.title)
         self._app.guard.asked()
         self._open_when_quiet()
 
@@ -59,6 +71,7 @@ class Deciding:
         # the person asks to see it, so there is no pause to wait for
         self._is_called_for = True
         self._app.desk.change(is_put_off=False)
+        self._is_called_for = False
         return True
 
     def again(self) -> None:
@@ -66,6 +79,10 @@ class Deciding:
         state = self._app.desk.state
         if state.request is not None and not state.is_put_off:
             self.ask(state)
+
+    def over(self) -> None:
+        """Nothing is asked any more; should the same be asked again, it is shown again."""
+        self._asked = self._shown = self._deciding = ""
 
     def view(self, request: "ApprovalRequested") -> "ApprovalView":
         """Return the request as it is shown now."""
@@ -85,7 +102,7 @@ class Deciding:
         desk = self._app.desk
         request = desk.state.request
         if request is None or request.request_id != given.request_id:
-            self._app.tell("That approval is not open any more.", "Answer the one that is shown.", is_error=True)
+            self._not_taken("That approval is not open any more.", "Answer the one that is shown.")
             return
         if given.decision == "deny":
             self._deciding = request.request_id
@@ -93,7 +110,7 @@ class Deciding:
             self._close()
             return
         if blocked := self._blocked(desk.state):
-            self._app.tell("Nothing was approved.", blocked, is_error=True)
+            self._not_taken("Nothing was approved.", blocked)
             return
         self._grant(request, given.steps, given.keys, self._typed_usd(request, given.steps))
 
@@ -116,11 +133,15 @@ class Deciding:
         except TailorError as error:
             self._app.call_from_thread(self._refused, error.message, error.hint)
 
+    def _not_taken(self, message: str, hint: str) -> None:
+        """Say why, and show again what is still open: the panel has closed itself."""
+        self._app.tell(message, hint, is_error=True)
+        self.again()
+
     def _refused(self, message: str, hint: str) -> None:
         self._deciding = ""
-        self._app.tell(message, hint, is_error=True)
         self._app.desk.change(is_put_off=False)
-        self.again()
+        self._not_taken(message, hint)
 
     def _by_mode(self, request: "ApprovalRequested", view: "ApprovalView") -> None:
         self._app.tell("Approved by your mode: paid steps only.", view.ceiling)
@@ -154,13 +175,9 @@ class Deciding:
     def _blocked(self, state: AppState) -> str:
         if state.approval_mode == "plan":
             return "The mode is plan only: Shift+Tab changes it."
-        if state.spec_state == "invalid":
-            return "spec.yaml in the editor is not valid: mend it first (e)."
-        if state.spec_state == "conflict":
-            return "You and the agent edited the same lines of spec.yaml: decide which stay first (e)."
-        if state.spec_state == "unsaved":
-            return "Your edit of spec.yaml is not saved yet: wait a second, or open it (e)."
-        return ""
+        # the pane itself is asked, too: what it told of the last key may not have been taken yet
+        found = (state.spec_state, self._app.workspace.query_one(SpecPane).state)
+        return next((sentence for spec_state, sentence in _SPEC_BLOCKS.items() if spec_state in found), "")
 
 
 def next_mode(mode: ApprovalMode) -> ApprovalMode:

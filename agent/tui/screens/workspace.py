@@ -158,6 +158,7 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
     @on(messages.SpecStateChanged)
     def _spec_changed(self, message: messages.SpecStateChanged) -> None:
         self.desk.change(spec_state=message.state)
+        self.tailor.deciding.again()
 
     @on(messages.UndoWanted)
     def _undo(self) -> None:
