@@ -1,3 +1,4 @@
+import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -761,3 +762,23 @@ def test_approval_looks_right_at_every_size(
         assert screen_text(app) == screen_snapshot(name=f"approval-{what}-{size[0]}x{size[1]}")
 
     drive(app, script, size)
+
+
+def test_approval_takes_no_letter_of_words_that_somebody_writes(
+    drive: Callable[..., None], screen_text: Callable[[App[Any]], str]
+) -> None:
+    app = Harness(settle_s=0.02)
+
+    async def script(pilot: Pilot[None]) -> None:
+        await app.opened(pilot, a_view())
+        await pilot.press(*"results")
+        await asyncio.sleep(0.1)
+        assert app.told == []
+        assert app.panel.display
+        assert "press Esc first" in screen_text(app)
+        app.clock.now += 1
+        await pilot.press("e")
+        await asyncio.sleep(0.1)
+        assert [type(message) for message in app.told] == [SpecEditWanted]
+
+    drive(app, script)

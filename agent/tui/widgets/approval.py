@@ -19,6 +19,8 @@ from tools.escape import one_line
 
 SETTLE_S = 0.08
 """How long a decision waits for a further key."""
+_WORDS = "Only the keys below count here. To write something, press Esc first: the approval waits."
+_KEYS = frozenset("yaendjkgG") | {"space", "shift+g"}
 _TOO_FAST = "Several keys came at once, so nothing was decided. Press the key again."
 
 
@@ -131,6 +133,11 @@ class ApprovalPanel(Widget, can_focus=True):
             self._guard.ignored()
             event.stop()
             event.prevent_default()
+        elif event.is_printable and not is_text and event.key not in _KEYS:
+            # somebody writes words: the next letter of them must not be taken for an answer
+            refused = _WORDS
+            self._guard.ignored()
+            event.stop()
         self._tell(refused)
 
     def on_paste(self, event: Paste) -> None:
@@ -152,8 +159,12 @@ class ApprovalPanel(Widget, can_focus=True):
         if view is None or not self.display or (letter == "a" and not view.rest):
             return
         if letter == "e":
-            self.fold()
-            self.post_message(SpecEditWanted())
+
+            def edit() -> None:
+                self.fold()
+                self.post_message(SpecEditWanted())
+
+            self._settling.start(edit)
             return
         answer = cast("Answer", letter)
         if sentence := refusal(view, answer, self._body):
