@@ -28,6 +28,8 @@ from agent.tui.widgets.chat_rows import Block, Columns, Gap, Indented, Page, Pro
 
 DIFF_LINES = 20
 """Lines of a diff that are shown while details are folded."""
+RESULT_LINES = 12
+"""First lines of results that are shown while details are folded: the verdict and the checks."""
 LOG_LINES = 12
 """Latest lines of a run that are shown while details are folded."""
 UNDO = "undo"
@@ -104,7 +106,7 @@ def body_blocks(item: ChatItem, is_open: bool) -> list[Block]:
         case PlanShown():
             return _plan(item)
         case Measured():
-            return _measured(item)
+            return _measured(item, is_open)
         case RunTold():
             return _run(item, is_open)
         case Note():
@@ -226,7 +228,7 @@ def _plan(item: PlanShown) -> list[Block]:
     return blocks
 
 
-def _measured(item: Measured) -> list[Block]:
+def _measured(item: Measured, is_open: bool) -> list[Block]:
     text = shown(item.text).rstrip("\n")
     if item.what == "answers":
         lines = [
@@ -234,8 +236,15 @@ def _measured(item: Measured) -> list[Block]:
             for line in text.split("\n")
         ]
         return [Prose(Content.styled("Answers of the models", "bold")), *lines]
+    lines = text.split("\n")
+    left = 0 if is_open else len(lines) - RESULT_LINES
+    if left > 0:
+        lines = lines[:RESULT_LINES]
     note = "Lines end at the edge here; the results pane shows them whole."
-    return [Prose(Content.styled("Measured", "bold")), Verbatim(Content(text), note)]
+    blocks: list[Block] = [Prose(Content.styled("Measured", "bold")), Verbatim(Content("\n".join(lines)), note)]
+    if left > 0:
+        blocks.append(Prose(_muted(f"… {left} more lines: Ctrl+O shows them, /results shows every row")))
+    return blocks
 
 
 def _run(item: RunTold, is_open: bool) -> list[Block]:
