@@ -232,7 +232,7 @@ def _showed(state: AppState, event: SpecChanged | PlanReady | Shown) -> AppState
                 for item in state.items
             )
             problems = tuple(_text(problem) for problem in event.problems)
-            can_undo = event.by == "agent" and not event.diff.startswith("--- /dev/null")
+            can_undo = event.by == "agent" and _had_text_before(event.diff)
             key = _key("spec", event, event.diff)
             edit = SpecEdit(key, event.time, event.by, visible(event.diff, _LONG), problems, can_undo)
             return put(replace(state, items=items), edit)
@@ -247,6 +247,11 @@ def _showed(state: AppState, event: SpecChanged | PlanReady | Shown) -> AppState
         case Shown():
             text = visible(event.text, _LONG)
             return put(state, Measured(_key("shown", event, event.text), event.time, event.what, text))
+
+
+def _had_text_before(diff: str) -> bool:
+    """Whether a diff changes a text; the first text of a file can only be removed, not taken back."""
+    return any(line.startswith((" ", "-")) for line in diff.splitlines() if not line.startswith("--- "))
 
 
 def _key(kind: str, event: AgentEvent, content: str = "") -> str:

@@ -125,13 +125,13 @@ def test_tool_goes_from_running_to_done_in_one_line():
 
 def test_only_the_latest_edit_of_the_agent_can_be_undone():
     state = after(
-        SpecChanged(by="agent", diff="+a", node="1", time=1.0),
-        SpecChanged(by="agent", diff="+b", node="2", time=2.0),
-        SpecChanged(by="user", diff="+c", problems=("line 3: no",), node="3", time=3.0),
+        SpecChanged(by="agent", diff="-x\n+a", node="1", time=1.0),
+        SpecChanged(by="agent", diff="-a\n+b", node="2", time=2.0),
+        SpecChanged(by="user", diff="-b\n+c", problems=("line 3: no",), node="3", time=3.0),
     )
     edits = [item for item in state.items if isinstance(item, SpecEdit)]
     assert [edit.can_undo for edit in edits] == [False, False, False]
-    state = after(SpecChanged(by="agent", diff="+d", node="4", time=4.0), state=state)
+    state = after(SpecChanged(by="agent", diff="-c\n+d", node="4", time=4.0), state=state)
     assert [item.can_undo for item in state.items] == [False, False, False, True]
 
 
@@ -212,3 +212,10 @@ def test_outside_text_is_escaped_in_every_kind_of_item(hostile):
     )
     assert not any(character in repr(state).encode().decode("unicode_escape") for character in "\x1b\u202e\u200b\x07")
     assert isinstance(state.items[5], Measured)
+
+
+def test_first_text_of_the_spec_cannot_be_undone():
+    created = SpecChanged(
+        by="agent", diff="--- spec.yaml (before)\n+++ spec.yaml (now)\n@@ -0,0 +1 @@\n+version: 1", node="1"
+    )
+    assert not after(created).items[0].can_undo
