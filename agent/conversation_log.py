@@ -4,10 +4,12 @@ The engine writes it, front ends read it to show the conversation again. The thr
 with, is in threads.db; nothing is decided from this file.
 """
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from pydantic import ValidationError
 
@@ -28,6 +30,7 @@ from agent.events import (
 )
 from specs.events import Serving, Warned
 from tools.events import StepFinished, StepProgress
+from tools.secrets import redact
 
 _MAX_LINE_BYTES = 1 << 20
 _BLOCK_BYTES = 1 << 18
@@ -58,12 +61,12 @@ class ConversationLog:
         self._is_checked = False
 
     def keep(self, event: AgentEvent) -> None:
-        """Append the event if it is one worth showing again. Raises OSError when it cannot be written."""
+        """Append the event, without secrets, if it is worth showing again. Raises OSError when it cannot be written."""
         kept = _kept(event)
         if kept is None or kept.again:
             return
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        line = kept.model_dump_json(exclude_defaults=False).encode() + b"\n"
+        line = json.dumps(_without_secrets(kept.model_dump(mode="json"))).encode() + b"\n"
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             # a line that a killed engine left half-written must not swallow the next
@@ -116,6 +119,16 @@ def _kept_progress(event: RunProgress) -> RunProgress | None:
     if isinstance(told, StepFinished):
         return event.model_copy(update={"event": told.model_copy(update={"result": None})})
     return event
+
+
+def _without_secrets(value: object) -> object:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {name: _without_secrets(item) for name, item in cast("Mapping[str, object]", value).items()}
+    if isinstance(value, list):
+        return [_without_secrets(item) for item in cast("Sequence[object]", value)]
+    return value
 
 
 def _is_torn(descriptor: int) -> bool:

@@ -216,7 +216,8 @@ class _Talk:
             for event in self._client.turn():
                 self._scene.take(event)
                 if self._json:
-                    sys.stdout.write(event.model_dump_json() + "\n")
+                    # in ASCII, so that no character of a row ends the line or reaches the terminal
+                    sys.stdout.write(event.model_dump_json(ensure_ascii=True) + "\n")
                     sys.stdout.flush()
                 else:
                     self._transcript.show(event)

@@ -299,9 +299,10 @@ def _write(call: ToolCall, state: ConversationState, runtime: Runtime[AgentConte
         outcome = Outcome(encode({"diff": spec_diff(str(record["before"]), text)}), ok=True)
     else:
         outcome = context.toolset.call(call["name"], call["args"])
-    context.journal.finish(key, outcome.content)
     if outcome.ok and call["name"] == "create_spec":
+        # before the edit counts as made: what was made is not done again after a kill
         accept_licence(context.door, LicenseWords.model_validate(state.get("licence", {})))
+    context.journal.finish(key, outcome.content)
     updates: Updates = {**sighting.updates, **_seen(layout, state)}
     if outcome.ok and (now := str(updates.get("spec_text", text))) != text:
         emit(runtime, SpecChanged(by="agent", diff=spec_diff(text, now)))

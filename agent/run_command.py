@@ -1,6 +1,5 @@
 """`tailor run`: plan, approve, run, and end with one typed line. What a person types here is a grant."""
 
-import json
 import sys
 from collections.abc import Mapping
 
@@ -108,7 +107,7 @@ def _ask(tailor: Tailor, plan: Plan, open_steps: list[Step], max_usd: float | No
 
 
 def _print_json(event: ExecutorEvent) -> None:
-    sys.stdout.write(json.dumps(event.model_dump(mode="json")) + "\n")
+    sys.stdout.write(event.model_dump_json(ensure_ascii=True) + "\n")
     sys.stdout.flush()
 
 

@@ -79,3 +79,17 @@ def test_conversation_leaves_out_what_lies_elsewhere_when_it_keeps_events(tmp_pa
     assert kept[1].event.result is None
     assert kept[2].data == {}
     assert kept[3].message == "said"
+
+
+def test_conversation_keeps_no_secret_when_one_was_said_or_shown(tmp_path):
+    path = tmp_path / "main.jsonl"
+    key, token = "AKIA" + "ABCDEFGHIJKLMNOP", "hf_" + "a" * 24
+    log = ConversationLog(path)
+    log.keep(Text(role="user", text=f'use {key}, "please" \\ and x-amz-security-token=abc\\', id="m1"))
+    log.keep(Shown(what="answers", text=f"the row says {token}\nand more", data={}))
+    kept = read_conversation(path)
+    assert [event.text for event in kept.events] == [
+        'use [secret removed], "please" \\ and x-amz-security-token=[secret removed]',
+        "the row says [secret removed]\nand more",
+    ]
+    assert key.encode() not in path.read_bytes() and token.encode() not in path.read_bytes()

@@ -9,6 +9,7 @@ import pytest
 
 from agent import headless
 from agent.client import EngineClient
+from agent.events import Text, TurnFinished
 from specs.errors import ExitCode
 from tests.fakes.conversation import TASK
 from tests.fakes.quick_engine import MODULE
@@ -69,6 +70,16 @@ def test_chat_writes_typed_lines_when_json_is_asked_for(chat):
     finished = [line["event"] for line in lines if line["type"] == "run_progress"][-1]
     assert finished["type"] == "plan_finished" and finished["state"] == "succeeded"
     assert finished["checks"][0]["custom"]["value"] == 1.0
+
+
+def test_json_lines_stay_lines_when_a_row_holds_what_ends_a_line_or_moves_the_cursor(chat, monkeypatch):
+    row = "one\u2028two\x85three\x9b31m \x1b[2J \u202e"
+    told = [Text(role="assistant", text=row), TurnFinished(waiting="user")]
+    monkeypatch.setattr(EngineClient, "turn", lambda _client: iter(told))
+    code, out, _ = chat(stdin="", json_mode=True)
+    assert code == ExitCode.DONE
+    assert out.isascii() and out.count("\n") == len(out.splitlines()) == 2
+    assert json.loads(out.splitlines()[0])["text"] == row
 
 
 def test_chat_goes_on_where_the_file_was_interrupted_when_run_again(chat, project):

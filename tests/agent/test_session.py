@@ -328,6 +328,21 @@ def test_spec_is_edited_once_when_a_write_is_repeated_after_a_kill(converse):
     assert not list((conversation.tailor.layout.state_dir / "spec_history").glob("*"))
 
 
+def test_licence_is_accepted_when_the_engine_is_killed_right_before_the_spec_counts_as_written(converse, monkeypatch):
+    conversation = converse(ScriptedModel(script=licensed))
+    conversation.say("label my messages")
+
+    def killed(_call: str, _content: str) -> None:
+        raise EngineLeaves
+
+    with monkeypatch.context() as patched:
+        patched.setattr(conversation.context.journal, "finish", killed)
+        conversation.say("yes")
+    conversation.open()
+    assert conversation.tailor.load_spec().spec.model.license_accepted
+    assert conversation.request is not None
+
+
 def test_thread_stays_small_when_it_is_long(converse):
     conversation = converse(ScriptedModel(script=lambda messages: says("x" * 4000)))
     for number in range(70):
