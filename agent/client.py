@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import uuid
+from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -74,7 +75,8 @@ class EngineClient:
         self._reader: BinaryIO | None = None
         self._writer: BinaryIO | None = None
         self._lock = threading.RLock()
-        self._open_command: UserMessage | Approval | None = None
+        # what the engine owes a turn for, the oldest first; None is the turn it begins with
+        self._owed: deque[UserMessage | Approval | None] = deque()
         self._closing = False
         self._is_refused = False
 
@@ -93,7 +95,10 @@ class EngineClient:
         return self._process.pid if self._process is not None else None
 
     def start(self) -> None:
-        """Start the engine; its first events come from `events`."""
+        """Start the engine; its first events come from `events`. Does nothing once it was closed."""
+        if self._closing:
+            return
+        is_first = self._process is None
         ours, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-m", self._module, "--project", str(self._project_dir)]
@@ -108,10 +113,12 @@ class EngineClient:
                 stderr=self._error_file(),
                 start_new_session=True,
             )
-        with ours:
-            self._reader = ours.makefile("rb")
-            self._writer = ours.makefile("wb")
-        self._write(Hello(grant_key=self._grant_key.hex(), retry=self._open_command))
+        with ours, self._lock:
+            # closed while it was being started: without a greeting the engine ends itself
+            if not self._closing:
+                self._reader = ours.makefile("rb")
+                self._writer = ours.makefile("wb")
+                self._greet(is_first=is_first)
 
     def events(self) -> Iterator[AgentEvent]:
         """Yield events until the engine is closed or cannot be kept alive; a dead engine is started again."""
@@ -169,16 +176,27 @@ class EngineClient:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
+    def _greet(self, *, is_first: bool) -> None:
+        """Write the first line, and behind it every command that no engine has answered yet."""
+        if is_first or not self._owed:
+            self._owed.appendleft(None)
+        retried, *others = self._owed
+        self._write(Hello(grant_key=self._grant_key.hex(), retry=retried))
+        for command in others:
+            if command is not None:
+                self._write(command)
+
     @property
     def _log_path(self) -> Path:
         return self._project_dir / ".tailor" / "engine.log"
 
     def _send(self, command: UserMessage | Approval) -> None:
-        self._open_command = command
-        self._write(command)
+        with self._lock:
+            self._owed.append(command)
+            self._write(command)
 
     def _write(self, line: Command | Hello) -> None:
-        """Write a line; a dead engine is noticed by the reader, which starts the next one with the open command."""
+        """Write a line; a dead engine is noticed by the reader, which starts the next one with what is owed."""
         with self._lock:
             if self._writer is None:
                 return
@@ -201,13 +219,19 @@ class EngineClient:
                 event = AGENT_EVENT.validate_json(line)
             except ValidationError:
                 continue
-            if isinstance(event, TurnFinished | TurnFailed):
-                self._open_command = None
             self._is_refused = isinstance(event, SessionRefused)
-            if isinstance(event, TurnFinished | ToolFinished | RunProgress):
+            if self._gets_on(event):
                 # an engine that gets on is not one that dies again and again
                 self._restarts_left = self._max_restarts
             yield event
+
+    def _gets_on(self, event: AgentEvent) -> bool:
+        """Note what is no longer owed; return whether the engine did something it was asked for."""
+        if not isinstance(event, TurnFinished | TurnFailed):
+            return isinstance(event, ToolFinished | RunProgress)
+        with self._lock:
+            answered = self._owed.popleft() if self._owed else None
+        return answered is not None and isinstance(event, TurnFinished)
 
     def _error_file(self) -> int | BinaryIO:
         try:

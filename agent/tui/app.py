@@ -118,7 +118,11 @@ class TailorApp(CrashSafe[None]):
 
     def begin_anew(self) -> None:
         """Start a new conversation; this one is kept."""
-        self.run_worker(self._switch_conversation, thread=True, exclusive=True, group="open")
+        if self.desk.is_opening:
+            self.tell("A conversation is being opened.", "Try again in a moment.", is_error=True)
+            return
+        left = self.desk.leave_conversation()
+        self.run_worker(lambda: self._switch_conversation(left), thread=True, group="open")
 
     async def on_unmount(self) -> None:
         """End the engine; what runs goes on."""
@@ -155,9 +159,8 @@ class TailorApp(CrashSafe[None]):
         if self._driver is not None:
             self._driver.write(sequence)
 
-    def _switch_conversation(self) -> None:
-        thread = self.desk.close_for_another()
-        self.call_from_thread(self.desk.begin_anew, thread)
+    def _switch_conversation(self, left: "Bridge | None") -> None:
+        self.desk.close_for_another(left)
         self._open()
 
     def _begin(self) -> None:
@@ -182,6 +185,9 @@ class TailorApp(CrashSafe[None]):
         self.post_message(EngineTold())
 
     def _opened(self, bridge: "Bridge", restored: AppState) -> None:
+        if self._exit:
+            # no engine is started for an interface that ends
+            return
         self.desk.opened(bridge, restored)
         self.workspace.router.draw_all(self.desk.state)
         self.workspace.router.set_machine(_machine())

@@ -67,7 +67,6 @@ class Bridge:
 
     def start(self) -> None:
         """Start the engine; its events are then to be taken with `take`."""
-        self._client.start()
         for thread in self._threads:
             thread.start()
 
@@ -107,6 +106,7 @@ class Bridge:
 
     def _read(self) -> None:
         try:
+            self._client.start()
             for event in self._client.events():
                 self._push(event)
         except TailorError as error:

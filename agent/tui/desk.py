@@ -69,7 +69,16 @@ class Desk:
         """Take the bridge into use; what was said before it was there is sent."""
         self._bridge = bridge
         said = self.state.items
-        self._to(replace(restored, items=(*restored.items, *said), spec_state=self.state.spec_state))
+        now = self.state
+        self._to(
+            replace(
+                restored,
+                items=(*restored.items, *said),
+                spec_state=now.spec_state,
+                approval_mode=now.approval_mode,
+                facts=now.facts,
+            )
+        )
         unsent, self._unsent = self._unsent, []
         for text in unsent:
             bridge.say(text)
@@ -140,18 +149,28 @@ class Desk:
         if self._bridge is not None:
             self._bridge.close()
 
-    def close_for_another(self) -> str:
-        """End the engine and return the name of a new conversation. Blocks."""
+    @property
+    def is_opening(self) -> bool:
+        """Whether the project or a conversation is being opened."""
+        return self._bridge is None and self.state.engine == "starting"
+
+    def leave_conversation(self) -> "Bridge | None":
+        """Forget this conversation, which is kept on disk; return what is to be closed before another is opened.
+
+        What is said from now on belongs to the next one.
+        """
+        bridge, self._bridge = self._bridge, None
+        before = self.state
+        self._to(AppState(spec_state=before.spec_state, facts=before.facts, approval_mode=before.approval_mode))
+        return bridge
+
+    def close_for_another(self, left: "Bridge | None") -> None:
+        """End the engine of the conversation that was left; the next one opened is a new one. Blocks."""
         from agent.conversations import new_thread
 
-        self.close()
-        return new_thread(self.layout)
-
-    def begin_anew(self, thread: str) -> None:
-        """Forget this conversation, which is kept on disk, for a new one."""
-        self._bridge = None
-        self.wanted = replace(self.wanted, thread=thread, first_words=None)
-        self._to(AppState(spec_state=self.state.spec_state, facts=self.state.facts))
+        if left is not None:
+            left.close()
+        self.wanted = replace(self.wanted, thread=new_thread(self.layout), first_words=None)
 
     def _to(self, state: AppState) -> None:
         before, self.state = self.state, state

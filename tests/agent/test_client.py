@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 from agent.client import EngineClient
+from agent.conversation_log import read_conversation
+from agent.conversations import conversation_path
 from agent.events import (
     ApprovalRequested,
     Notice,
     Question,
     RunProgress,
     SessionRefused,
+    Text,
     TurnFinished,
 )
 from tests.fakes.conversation import TO_THE_PLAN
@@ -142,3 +145,50 @@ def test_road_ends_the_same_when_the_engine_is_killed_at_random_moments(project)
     assert finished is not None and finished.plan_state == "succeeded", [e.model_dump_json()[:300] for e in events[-4:]]
     assert (tailor.layout.run("r2").run_dir / "effects").read_text() == "1\n"
     assert json.loads(json.dumps(tailor.status()["plan"]["steps"]))["evaluate"] == "succeeded"
+
+
+def test_every_message_that_waits_is_answered_when_the_engine_is_killed(project):
+    with client(project) as engine:
+        list(engine.turn())
+        os.kill(engine.pid, signal.SIGSTOP)
+        said = [TO_THE_PLAN[0], "status", "What is a spec?"]
+        for text in said:
+            engine.say(text)
+        os.kill(engine.pid, signal.SIGKILL)
+        for _ in said:
+            assert isinstance(list(engine.turn())[-1], TurnFinished)
+    kept = read_conversation(conversation_path(Tailor(project).layout, "main")).events
+    assert [event.text for event in kept if isinstance(event, Text) and event.role == "user"] == said
+
+
+def test_engine_that_dies_at_rest_again_and_again_is_given_up(project):
+    refused = None
+    with client(project, max_restarts=2) as engine:
+        for event in engine.events():
+            if isinstance(event, TurnFinished):
+                os.kill(engine.pid, signal.SIGKILL)
+            refused = event
+    assert isinstance(refused, SessionRefused)
+    assert "again and again" in refused.message
+
+
+def test_engine_is_not_started_once_the_client_was_closed(project):
+    engine = client(project)
+    engine.close()
+    engine.start()
+    assert engine.pid is None
+    assert list(engine.events()) == []
+
+
+def test_engine_ends_itself_when_the_client_is_closed_while_it_is_started(project, monkeypatch):
+    engine = client(project)
+    begin = subprocess.Popen
+
+    def begin_and_close(*args, **options):
+        process = begin(*args, **options)
+        engine._closing = True
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", begin_and_close)
+    engine.start()
+    assert engine._process.wait(10) != 0
