@@ -84,10 +84,24 @@ class _Drawing:
         self.bells = 0
         self.commands: list[str] = []
         self._rest = ""
+        self._rows: list[list[str]] = [[], []]
 
     @property
     def screen(self) -> pyte.HistoryScreen:
         return self.screens[1049 in self.modes]
+
+    def rows(self) -> list[str]:
+        """Return the lines of the screen. Only those that changed are read again: tests look often."""
+        screen, rows = self.screen, self._rows[1049 in self.modes]
+        if len(rows) != screen.lines:
+            rows[:] = [""] * screen.lines
+            screen.dirty.update(range(screen.lines))
+        for number in screen.dirty:
+            if number < screen.lines:
+                line = screen.buffer[number]
+                rows[number] = "".join(line[column].data for column in range(screen.columns)).rstrip()
+        screen.dirty.clear()
+        return rows
 
     def feed(self, text: str) -> None:
         text = self._rest + text
@@ -170,7 +184,7 @@ class ScreenTerminal:
     def text(self) -> str:
         """What is on the screen now, a line a row, without trailing spaces."""
         with self._changed:
-            return "\n".join(line.rstrip() for line in self._drawing.screen.display).rstrip("\n") + "\n"
+            return "\n".join(self._drawing.rows()).rstrip("\n") + "\n"
 
     @property
     def scrolled_text(self) -> str:

@@ -78,6 +78,7 @@ def test_screen_terminal_keeps_both_screens_and_ends_what_was_started_when_a_she
         terminal.type(". ./script\r")
         terminal.wait_for("side")
         assert "main" not in terminal.text
+        terminal.wait_for(lambda _: "sleep" in [child.name() for child in terminal.descendants()])
         (sleeping,) = [child for child in terminal.descendants() if child.name() == "sleep"]
         terminal.press("enter")
         terminal.wait_for("main")
