@@ -74,7 +74,9 @@ def draw(
     x_low, x_high = min(point[0] for point in everything), max(point[0] for point in everything)
     y_low, y_high = min(point[1] for point in everything), max(point[1] for point in everything)
     pad = (y_high - y_low) * _MARGIN or abs(y_high) * _MARGIN or 1.0
-    y_low, y_high = y_low - pad, y_high + pad
+    # a loss near zero ends on the axis, not below it
+    is_near_zero = not style.is_log and 0 <= y_low <= pad * 2
+    y_low, y_high = 0.0 if is_near_zero else y_low - pad, y_high + pad
     x_high = max(x_high, x_low + 1)
     with _LOCK:
         plotext: Any = importlib.import_module("plotext")

@@ -4,7 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from specs.errors import TailorError
 from tools.demo.project import write_demo
+from tools.project import open_project
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -15,9 +17,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         project = write_demo(options.dir, options.seed)
+        open_project(options.dir)
     except OSError as error:
         sys.stderr.write(f"The example cannot be written to {options.dir}: {error.strerror}. Name another folder.\n")
         return 1
+    except TailorError as error:
+        sys.stderr.write(f"{error.message} {error.hint}\n")
+        return int(error.exit_code)
     sys.stdout.write(
         f"{project.train_path}: {project.num_train} rows, {project.num_intents} intents\n"
         f"{project.test_path}: {project.num_test} rows\n"
