@@ -160,10 +160,7 @@ def test_settings_are_the_usual_when_there_is_no_file(tmp_path: Path) -> None:
         (
             "approval_mode: plan\n",
             InterfaceSettings(),
-            (
-                "FILE, line 1: there is no setting 'approval_mode'."
-                " There are theme, bell, mouse, keymap.",
-            ),
+            ("FILE, line 1: there is no setting 'approval_mode'. There are theme, bell, mouse, keymap.",),
         ),
         ("bell: loud\n", InterfaceSettings(), ("FILE, line 1: bell must be on or off, not 'loud'.",)),
         (
