@@ -29,6 +29,11 @@ def conversation_path(layout: ProjectLayout, thread: str) -> Path:
     return layout.state_dir / "conversations" / f"{thread}.jsonl"
 
 
+def waiting_path(layout: ProjectLayout, thread: str) -> Path:
+    """Return where words lie that a thread has not answered yet."""
+    return conversation_path(layout, thread).with_suffix(".waiting.json")
+
+
 def latest_thread(layout: ProjectLayout) -> str:
     """Return the thread in which something was said last, `main` in a new project."""
     found = [path for path in conversation_path(layout, "main").parent.glob("*.jsonl") if path.is_file()]

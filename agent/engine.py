@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from pydantic import ValidationError
 
 from agent.conversation_log import ConversationLog
-from agent.conversations import conversation_path
+from agent.conversations import conversation_path, waiting_path
 from agent.events import (
     COMMAND,
     AgentEvent,
@@ -38,8 +38,11 @@ from agent.events import (
     Shutdown,
     Stop,
     Text,
+    TurnFailed,
+    TurnFinished,
     UserMessage,
 )
+from agent.inbox import Inbox
 from specs.errors import ExitCode, TailorError
 from tools.escape import visible
 
@@ -77,7 +80,11 @@ class Wire:
 
     def heard(self, message: UserMessage) -> None:
         """Keep words of the person before anything is done with them."""
-        self._keep(Text(role="user", text=visible(message.text, _LONGEST_MESSAGE), id=message.id, time=time.time()))
+        self._keep(_said(message))
+
+    def heard_before(self, message: UserMessage) -> None:
+        """Tell words of the person that an earlier engine heard, as nobody has shown them yet. Raises OSError."""
+        self.send(_said(message))
 
     def _keep(self, event: AgentEvent) -> None:
         if self._log is None:
@@ -104,6 +111,10 @@ class Wire:
                 yield COMMAND.validate_json(line)
             except ValidationError:
                 _LOG.warning("a line of %d bytes is no command", len(line))
+
+
+def _said(message: UserMessage) -> Text:
+    return Text(role="user", text=visible(message.text, _LONGEST_MESSAGE), id=message.id, time=time.time())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -163,43 +174,69 @@ def _serve(wire: Wire, hello: Hello, project: Path, thread: str, brain_choice: s
         )
         wire.keep_in(ConversationLog(conversation_path(tailor.layout, thread)))
         wire.send(started)
-        _converse(wire, session, hello)
+        _converse(wire, session, hello, Inbox(waiting_path(tailor.layout, thread)))
     return ExitCode.DONE
 
 
-def _converse(wire: Wire, session: "AgentSession", hello: Hello) -> None:
+def _converse(wire: Wire, session: "AgentSession", hello: Hello, inbox: Inbox) -> None:
     """Answer commands one after another; `stop` and the end of the client reach a turn at work."""
     waiting: queue.Queue[UserMessage | Approval | None] = queue.Queue()
-    reader = threading.Thread(target=_listen, args=(wire, session, waiting), daemon=True)
+    earlier = _left_behind(wire, session, hello, inbox)
+    reader = threading.Thread(target=_listen, args=(wire, session, waiting, inbox), daemon=True)
     _on_signals(session, waiting)
     reader.start()
-    first = _answers(wire, session, hello.retry) if hello.retry is not None else session.open()
-    _tell(wire, session, first)
+    if hello.retry is None:
+        _tell(wire, session, session.open())
+    else:
+        _answer(wire, session, hello.retry, inbox)
+    for message in earlier:
+        if _tell(wire, session, session.send(message.text, message.id)):
+            inbox.drop(message.id)
     while (command := waiting.get()) is not None:
-        _tell(wire, session, _answers(wire, session, command))
+        _answer(wire, session, command, inbox)
 
 
-def _answers(wire: Wire, session: "AgentSession", command: UserMessage | Approval) -> Iterator[AgentEvent]:
-    if isinstance(command, UserMessage):
-        wire.heard(command)
-        return session.send(command.text, command.id)
-    return session.answer(command)
+def _left_behind(wire: Wire, session: "AgentSession", hello: Hello, inbox: Inbox) -> list[UserMessage]:
+    """Return what an earlier engine heard and never began to answer, having told of it."""
+    retried = hello.retry.id if isinstance(hello.retry, UserMessage) else ""
+    left: list[UserMessage] = []
+    for message in inbox.waiting:
+        if session.knows(message.id):
+            inbox.drop(message.id)
+        elif message.id != retried:
+            wire.heard_before(message)
+            left.append(message)
+    return left
 
 
-def _tell(wire: Wire, session: "AgentSession", events: Iterator[AgentEvent]) -> None:
-    gone = False
+def _answer(wire: Wire, session: "AgentSession", command: UserMessage | Approval, inbox: Inbox) -> None:
+    if isinstance(command, Approval):
+        _tell(wire, session, session.answer(command))
+        return
+    wire.heard(command)
+    if _tell(wire, session, session.send(command.text, command.id)):
+        inbox.drop(command.id)
+
+
+def _tell(wire: Wire, session: "AgentSession", events: Iterator[AgentEvent]) -> bool:
+    """Tell the client of a turn; return whether it was told of the turn's end."""
+    gone = is_ended = False
     for event in events:
         if gone:
             continue
+        is_ended = isinstance(event, TurnFinished | TurnFailed)
         try:
             wire.send(event)
         except OSError:
             # the turn is not torn down in the middle of a step: the session leaves where it can be taken up
             gone = True
             session.leave()
+    return is_ended and not gone
 
 
-def _listen(wire: Wire, session: "AgentSession", waiting: "queue.Queue[UserMessage | Approval | None]") -> None:
+def _listen(
+    wire: Wire, session: "AgentSession", waiting: "queue.Queue[UserMessage | Approval | None]", inbox: Inbox
+) -> None:
     try:
         for command in wire.commands():
             match command:
@@ -207,7 +244,10 @@ def _listen(wire: Wire, session: "AgentSession", waiting: "queue.Queue[UserMessa
                     session.stop()
                 case Shutdown():
                     break
-                case UserMessage() | Approval():
+                case UserMessage():
+                    inbox.put(command)
+                    waiting.put(command)
+                case Approval():
                     waiting.put(command)
     except OSError:
         _LOG.warning("the client's end of the socket failed")

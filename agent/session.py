@@ -45,6 +45,10 @@ class AgentSession:
         """Whether nothing was said in this thread yet."""
         return not self._state().values
 
+    def knows(self, message_id: str) -> bool:
+        """Whether the thread holds a message of the person under that id."""
+        return _knows(self._state(), message_id)
+
     def open(self) -> Iterator[AgentEvent]:
         """Take the thread up where it stands: greet, go on with an unfinished turn, or show what waits."""
         snapshot = self._state()
@@ -64,7 +68,7 @@ class AgentSession:
         """Take a message of the person and answer it. A message sent again under the same id is answered once."""
         message_id = message_id or uuid.uuid4().hex
         snapshot = self._state()
-        if self._knows(snapshot, message_id):
+        if _knows(snapshot, message_id):
             yield from self.open()
             return
         if pending := _pending(snapshot):
@@ -195,10 +199,10 @@ class AgentSession:
     def _state(self) -> StateSnapshot:
         return self._graph.get_state(self._config)
 
-    @staticmethod
-    def _knows(snapshot: StateSnapshot, message_id: str) -> bool:
-        messages = cast("list[AnyMessage]", snapshot.values.get("messages", []))
-        return any(message.id == message_id for message in messages)
+
+def _knows(snapshot: StateSnapshot, message_id: str) -> bool:
+    messages = cast("list[AnyMessage]", snapshot.values.get("messages", []))
+    return any(message.id == message_id for message in messages)
 
 
 def _pending(snapshot: StateSnapshot) -> Interrupt | None:

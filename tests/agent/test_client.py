@@ -10,13 +10,14 @@ import pytest
 
 from agent.client import EngineClient
 from agent.conversation_log import read_conversation
-from agent.conversations import conversation_path
+from agent.conversations import conversation_path, waiting_path
 from agent.events import (
     ApprovalRequested,
     Notice,
     Question,
     RunProgress,
     SessionRefused,
+    Shown,
     Text,
     TurnFinished,
 )
@@ -159,6 +160,33 @@ def test_every_message_that_waits_is_answered_when_the_engine_is_killed(project)
             assert isinstance(list(engine.turn())[-1], TurnFinished)
     kept = read_conversation(conversation_path(Tailor(project).layout, "main")).events
     assert [event.text for event in kept if isinstance(event, Text) and event.role == "user"] == said
+
+
+def test_words_said_during_a_turn_are_answered_by_the_next_engine_when_client_and_engine_are_gone(project):
+    (project / "quick.json").write_text('{"train_s": 1.0}')
+    tailor = Tailor(project, grant_key=KEY)
+    waiting = waiting_path(tailor.layout, "main")
+    with client(project) as engine:
+        request = to_the_approval(engine)
+        engine.answer(request.request_id, "approve", tailor.approve(request.plan, "all"))
+        next(event for event in engine.events() if isinstance(event, RunProgress))
+        engine.say("status", "said-1")
+        deadline = time.monotonic() + 10
+        while not waiting.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert waiting.stat().st_mode & 0o777 == 0o600
+        os.kill(engine.pid, signal.SIGKILL)
+    with client(project) as engine:
+        first = list(engine.turn())
+        told = [event for event in first if isinstance(event, Text) and event.role == "user" and not event.again]
+        assert [(event.id, event.text) for event in told] == [("said-1", "status")]
+        second = list(engine.turn())
+        assert any(isinstance(event, Text | Notice | Shown) for event in second)
+    assert not waiting.exists()
+    kept = read_conversation(conversation_path(tailor.layout, "main")).events
+    assert [event.id for event in kept if isinstance(event, Text) and event.text == "status"] == ["said-1"]
+    with client(project) as engine:
+        assert not any(isinstance(event, Text) and not event.again for event in engine.turn())
 
 
 def test_engine_that_dies_at_rest_again_and_again_is_given_up(project):
