@@ -116,6 +116,10 @@ class TailorApp(CrashSafe[None]):
         self.workspace.leaving()
         self.exit()
 
+    async def action_quit(self) -> None:
+        """Quit from any screen; the key works above the workspace, too."""
+        self.leave()
+
     def begin_anew(self) -> None:
         """Start a new conversation; this one is kept."""
         if self.desk.is_opening:

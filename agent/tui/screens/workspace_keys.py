@@ -96,7 +96,9 @@ class TalkKeys:
             screen.tailor.copy(text)
             screen.clear_selection()
             return
-        if screen.query_one(Prompt).clear():
+        prompt = screen.query_one(Prompt)
+        # a draft that is out of sight, or not where the keys go, is not what is meant
+        if prompt.display and not screen.panes.is_in_spec() and prompt.clear():
             return
         now = time.monotonic()
         if now - self._last_interrupt <= _TWICE_S:
