@@ -23,6 +23,7 @@ from agent.tui.state import AppState
 from agent.tui.textual_fixes import apply_fixes, settle_memory
 from agent.tui.theme import THEMES, choose_theme
 from agent.tui.typing_guard import TypingGuard
+from agent.tui.wishes import Wishes
 from specs.layout import ProjectLayout
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def _command_provider() -> "type[Provider]":
     return CommandProvider
 
 
-class TailorApp(CrashSafe[None]):
+class TailorApp(Wishes, CrashSafe[None]):
     """The interface of one project.
 
     Args:

@@ -352,3 +352,27 @@ def test_project_that_is_open_elsewhere_is_told_in_a_sentence(project, drive):
     with EngineClient(project, key.secret, module=MODULE) as other:
         assert not any(isinstance(event, ApprovalRequested) for event in other.turn())
         drive(app, script)
+
+
+@pytest.mark.slow
+def test_stop_asks_first_and_keeps_a_checkpoint_when_it_comes_from_the_list_of_jobs(project, drive, monkeypatch):
+    monkeypatch.setattr("agent.tui.typing_guard.QUIET_S", 0.1)
+    (project / "quick.json").write_text(json.dumps({"train_s": 20}))
+    app = an_app(project)
+
+    async def script(pilot):
+        await to_the_approval(app, pilot)
+        await decide(app, pilot, "a")
+        await until(lambda: "r2" in app.desk.state.facts.running)
+        await pilot.press("f3")
+        await until(lambda: isinstance(app.screen, JobsScreen))
+        await asyncio.sleep(1.0)
+        await pilot.press("x")
+        await until(lambda: isinstance(app.screen, Confirm))
+        assert "r2" in app.desk.state.facts.running
+        await asyncio.sleep(0.7)
+        await pilot.press("y")
+        await until(lambda: "r2" not in app.desk.state.facts.running)
+        await until(lambda: dict(s[::3] for s in app.desk.state.facts.steps)["train"] == "stopped")
+
+    drive(app, script)

@@ -164,10 +164,3 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
     def _undo(self) -> None:
         self.tailor.commands.carry_out("undo")
 
-    @on(messages.StopRunWanted)
-    def _stop_run(self, message: messages.StopRunWanted) -> None:
-        self.tailor.commands.carry_out("stop", message.run_id)
-
-    @on(messages.Failed)
-    def _failed(self, message: messages.Failed) -> None:
-        self.tailor.tell(message.message, message.hint, is_error=True)
