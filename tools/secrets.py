@@ -10,6 +10,7 @@ _SECRETS = re.compile(
     r"|\bsk-[A-Za-z0-9_-]{16,}"
     r"|\bhf_[A-Za-z0-9]{20,}"
     r"|\bgh[pousr]_[A-Za-z0-9]{20,}"
+    r"|(?i:secret_?(?:access_?)?key[\"']?\s*[:=]\s*[\"']?)[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])"
     r"|(?i:(?<=bearer )[A-Za-z0-9._~+/=-]{16,})"
     r"|(?i:(?<=x-amz-security-token=)[^&\s\"]+)"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----"

@@ -25,6 +25,7 @@ from agent.tui.theme import THEMES, choose_theme
 from agent.tui.typing_guard import TypingGuard
 from agent.tui.wishes import Wishes
 from specs.layout import ProjectLayout
+from tools.escape import visible
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _TELLING = frozenset(
     {"session_started", "plan_ready", "approval_requested", "approval_answered", "turn_finished", "run_progress"}
 )
+_LONGEST_PASSING = 1_000
 
 
 class EngineTold(Message):
@@ -105,7 +107,9 @@ class TailorApp(Wishes, CrashSafe[None]):
 
     def tell(self, message: str, hint: str = "", *, is_error: bool = False) -> None:
         """Show a passing line; what must be kept belongs in the conversation."""
-        self.notify(f"{message} {hint}".rstrip(), severity="error" if is_error else "information", markup=False)
+        # errors quote files, rows and what others wrote
+        told = visible(f"{message} {hint}".rstrip(), _LONGEST_PASSING)
+        self.notify(told, severity="error" if is_error else "information", markup=False)
 
     def copy(self, text: str) -> None:
         """Put text on the clipboard of the terminal."""

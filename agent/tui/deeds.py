@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.tui.viewmodels.chat import Note
+from agent.tui.widgets.pasted import clean_paste
 from agent.tui.widgets.prompt import Prompt
 from agent.tui.widgets.spec_pane import SpecPane
 from specs.errors import TailorError
@@ -77,7 +78,7 @@ class Deeds:
             path = Path(folder) / "input.md"
             path.write_text(prompt.text, encoding="utf-8")
             if self._run_editor(program, path):
-                prompt.set_text(path.read_text(encoding="utf-8", errors="replace").rstrip("\n"))
+                prompt.set_text(clean_paste(path.read_text(encoding="utf-8", errors="replace")).rstrip("\n"))
 
     def _run_editor(self, program: str, path: Path) -> bool:
         try:

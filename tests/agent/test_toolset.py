@@ -73,6 +73,8 @@ def test_exceptions_of_the_receiver_pass_through_when_it_ends_the_watching(tmp_p
         "sk-proj-abcdefghijklmnop1234",
         "hf_abcdefghijklmnopqrstuv",
         "ghp_abcdefghijklmnopqrstuvwx",
+        "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "'SecretAccessKey': 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
         "-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----",
     ],
 )

@@ -244,7 +244,9 @@ def make_example(folder: Path) -> str:
 
 def _options(folder: Path) -> list[Option]:
     def option(name: str, title: str, words: str) -> Option:
-        prompt = Content.assemble((title, "bold"), "\n", (f"  {words}", "$text-muted")) if words else Content(title)
+        prompt = (
+            Content.assemble((title, "bold"), "\n", (f"  {words}", "$foreground-muted")) if words else Content(title)
+        )
         return Option(prompt, id=name)
 
     return [

@@ -103,7 +103,7 @@ def _place(overlap: Overlap) -> str:
 
 def _quoted(lines: tuple[str, ...]) -> Content:
     if not lines:
-        return Content.styled("  (removed)", "$text-muted")
+        return Content.styled("  (removed)", "$foreground-muted")
     return Content(
         "\n".join(f"  {shown_line(line[:_MAX_CHARS])}{'…' if len(line) > _MAX_CHARS else ''}" for line in lines)
     )
