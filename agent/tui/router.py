@@ -8,6 +8,7 @@ from agent.tui.state import AppState
 from agent.tui.viewmodels.chat import ChatItem, Said
 from agent.tui.widgets.frame import HeaderLine, StageRail, StatusLine
 from agent.tui.widgets.prompt import Prompt
+from agent.tui.widgets.question_bar import shows_all_answers
 from agent.tui.widgets.spec_pane import SpecPane
 from agent.tui.widgets.transcript import Transcript
 
@@ -27,7 +28,7 @@ class Router:
         """Draw what differs."""
         self._chat(before, now)
         if before.question != now.question:
-            self._screen.query_one(Prompt).set_question(now.question)
+            self._ask(now)
         if before.request is not now.request or before.is_put_off != now.is_put_off:
             self._approval(now)
         self._frame(now)
@@ -37,7 +38,7 @@ class Router:
         """Draw everything anew, after a start."""
         transcript = self._screen.query_one(Transcript)
         transcript.show(now.items)
-        self._screen.query_one(Prompt).set_question(now.question)
+        self._ask(now)
         self._approval(now)
         self._frame(now)
 
@@ -83,6 +84,12 @@ class Router:
             transcript.drop_stream()
         if now.live:
             transcript.stream(now.live)
+
+    def _ask(self, now: AppState) -> None:
+        asked = now.question
+        self._screen.query_one(Prompt).set_question(asked)
+        below = asked.key if asked is not None and shows_all_answers(asked) else None
+        self._screen.query_one(Transcript).answer_below(below)
 
     def _approval(self, now: AppState) -> None:
         panel = self._screen.approval

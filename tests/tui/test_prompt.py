@@ -21,6 +21,7 @@ from textual.widgets import Static, TextArea
 from agent.tui.messages import CommandGiven, Failed, Submitted
 from agent.tui.viewmodels.chat import Asked
 from agent.tui.widgets.prompt import Prompt
+from agent.tui.widgets.question_bar import shows_all_answers
 
 ASKED = Asked("q1", 0.0, "Which column holds the label?\nI found six.", "It is learned.", "category", (), "2 of 6")
 OPTIONS = ("category", "priority", "owner", "team", "product", "none of these")
@@ -679,3 +680,19 @@ def test_prompt_looks_as_before(
 def test_prompt_messages_carry_values_only() -> None:
     for message in (Submitted("a"), CommandGiven("b"), Failed("c")):
         assert isinstance(message, Message)
+
+
+@pytest.mark.parametrize(
+    ("default", "options", "is_shown"),
+    [
+        ("yes", ("yes", "no"), True),
+        ("a word", (), True),
+        (None, (), True),
+        ("a" * 60, (), False),
+        ("yes", ("yes", "n" * 60), False),
+        ("1", tuple("123456"), False),
+        ("你" * 30, (), False),
+    ],
+)
+def test_question_shows_all_its_answers_above_the_prompt_when_they_are_few_and_short(default, options, is_shown):
+    assert shows_all_answers(Asked("q", 0.0, "Which?", "", default, options)) is is_shown

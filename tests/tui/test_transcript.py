@@ -429,3 +429,25 @@ def test_items_name_the_speaker_once_when_one_goes_on(
         assert headings == ["Agent · 14:13", "You · 14:13", "Agent · 14:13", "Agent · 15:20"]
 
     drive(app, script)
+
+
+def test_question_leaves_its_answers_to_the_prompt_while_they_stand_there(drive, screen_text):
+    app = ChatApp()
+
+    async def script(pilot):
+        app.transcript.show(CONVERSATION[:8])
+        app.transcript.answer_below("q1")
+        await pilot.pause()
+        shown = screen_text(app)
+        assert "What must never happen?" in shown
+        assert "Why: It becomes a check" in shown
+        assert "a customer is insulted" not in shown
+        assert "Default:" not in shown
+        app.transcript.put(CONVERSATION[8])
+        app.transcript.answer_below(None)
+        await pilot.pause()
+        shown = screen_text(app)
+        assert "2  a customer is insulted" in shown
+        assert "Default: a refund is promised" in shown
+
+    drive(app, script, (80, 40))

@@ -39,7 +39,7 @@ class JobsScreen(ModalScreen[RunOpened | None]):
     JobsScreen.-narrow #jobs-box { height: 100%; }
     JobsScreen #jobs-titles { height: auto; color: $text-muted; }
     JobsScreen #jobs-note { height: auto; max-height: 4; }
-    JobsScreen #jobs-keys { height: 1; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
+    JobsScreen #jobs-keys { height: auto; color: $text-muted; }
     JobsScreen RunLog { display: none; }
     JobsScreen.-log RunLog { display: block; overflow-x: auto; }
     JobsScreen.-log JobsTable, JobsScreen.-log #jobs-note { display: none; }

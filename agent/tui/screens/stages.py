@@ -28,8 +28,10 @@ class StagesScreen(ModalScreen[int | None]):
             width: 76; max-width: 96%; height: auto; max-height: 96%;
             border: round $primary; background: $surface; padding: 0 1;
         }
-        OptionList { height: auto; max-height: 100%; border: none; background: $surface; padding: 0; }
-        #hint { color: $text-muted; height: 1; }
+        OptionList, OptionList:focus {
+            height: auto; max-height: 100%; border: none; background: $surface; padding: 0; margin-bottom: 1;
+        }
+        #hint { color: $text-muted; height: 1; dock: bottom; }
     }
     """
 

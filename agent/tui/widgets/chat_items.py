@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar, Literal
 
@@ -55,6 +55,8 @@ class Place:
     """Whether speaker and time are written above."""
     has_gap: bool = True
     """Whether an empty line stands above."""
+    is_answered_below: bool = False
+    """Whether the answers of a question stand above the prompt, so that they are left out here."""
 
 
 def speaker(item: ChatItem | None) -> Literal["user", "agent"] | None:
@@ -79,6 +81,8 @@ def place_of(item: ChatItem, above: ChatItem | None, last_said: ChatItem | None)
 
 def item_blocks(item: ChatItem, place: Place, is_open: bool) -> list[Block]:
     """Return an item as blocks; `is_open` shows what is folded otherwise."""
+    if isinstance(item, Asked) and place.is_answered_below:
+        item = replace(item, options=(), default=None)
     return [*lead_blocks(item, place), *body_blocks(item, is_open)]
 
 

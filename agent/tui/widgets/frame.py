@@ -30,6 +30,7 @@ _SPEC_WORDS = {
     "conflict": "! two edits of the spec",
 }
 _WIDE = 110
+_LEAST_NAME = 8
 
 
 class HeaderLine(Widget):
@@ -122,20 +123,21 @@ class StatusLine(Widget):
     def render(self) -> Content:
         view = self._view
         waiting = (" ! 1 waiting (F2)", "bold $text-warning") if view.num_waiting else ""
-        rest = [view.brain, _money(view), f"jobs {view.num_jobs}", _SPEC_WORDS[view.spec_state], view.activity]
-        return _cut(
-            Content.assemble(
-                (f" {view.mode}", _MODE_STYLES[view.mode]),
-                waiting,
-                " " + " · ".join(part for part in rest if part),
-            ),
-            self.size.width,
-        )
+        head = Content.assemble((f" {view.mode}", _MODE_STYLES[view.mode]), waiting)
+        rest = [_money(view), f"jobs {view.num_jobs}", _SPEC_WORDS[view.spec_state], view.activity]
+        tail = Content("".join(f" · {part}" for part in rest if part))
+        # the name of a model gives way before money and jobs do
+        room = max(_LEAST_NAME, self.size.width - head.cell_length - tail.cell_length - 1)
+        brain = _cut(Content(view.brain), room)
+        line = Content(" ").join([head, brain + tail if view.brain else tail[3:]])
+        return _cut(line, self.size.width)
 
 
 def _money(view: StatusView) -> str:
     if view.spent_usd is None or view.budget_usd is None:
         return ""
+    if not view.budget_usd:
+        return f"${view.spent_usd:.2f}" if view.spent_usd else "$0"
     return f"${view.spent_usd:.2f} of ${view.budget_usd:.2f}"
 
 

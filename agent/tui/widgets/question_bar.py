@@ -1,5 +1,6 @@
 """The open question above the prompt: its number, its first line, the options, and what else can be typed."""
 
+from rich.cells import cell_len
 from textual import events
 from textual.content import Content
 from textual.message import Message
@@ -10,6 +11,8 @@ from tools.escape import one_line
 
 _TALL_SCREEN = 30
 _ROWS, _ROWS_WHEN_TALL = 5, 6
+_SHORT = 44
+"""Cells of a line that no screen of 60 columns or more cuts."""
 
 
 class QuestionBar(Widget):
@@ -134,6 +137,12 @@ class QuestionBar(Widget):
         self.border_title = title.truncate(max(10, self.outer_size.width - 6), ellipsis=True)
         default = "Enter default · " if self._asked.default is not None else ""
         self.border_subtitle = Content(f"{default}why · skip · undo")
+
+
+def shows_all_answers(asked: Asked) -> bool:
+    """Return whether all answers of a question are seen here on every screen, none of them cut."""
+    shown = asked.options or (asked.default or "",)
+    return len(shown) <= _ROWS and all(cell_len(one_line(text, 400)) <= _SHORT for text in shown)
 
 
 def _question_of(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from textual import events
 from textual.app import ComposeResult
@@ -44,6 +45,7 @@ class Transcript(ReadingScroll):
         self._is_open = False
         self._is_ready = False
         self._num_unseen = 0
+        self._answered_below: str | None = None
         self._earlier = Static(markup=False, classes="chat--earlier")
         self._below = Static("↓ new below, End follows", markup=False, classes="chat--below")
 
@@ -70,6 +72,12 @@ class Transcript(ReadingScroll):
         if not self._window.replace(item):
             self._added(item)
         self._sync()
+
+    def answer_below(self, key: str | None) -> None:
+        """Leave the answers out of the question of that key: they stand above the prompt."""
+        if key != self._answered_below:
+            self._answered_below = key
+            self._sync()
 
     def remove(self, keys: Collection[str] | None = None) -> AwaitRemove:
         """Take items out; without keys the whole widget, as every widget does."""
@@ -122,7 +130,7 @@ class Transcript(ReadingScroll):
 
     def follow(self) -> None:
         """Go to the end and stay there."""
-        self._window.to_end(self._most)
+        self._window.to_end(_most(self._live))
         super().follow()
         self._sync()
 
@@ -151,21 +159,17 @@ class Transcript(ReadingScroll):
         elif self.scroll_y <= 0 and self._window.num_earlier:
             self._load_earlier()
         elif self.scroll_y >= self.max_scroll_y and self.has_more_below:
-            self._window.later(self._most)
+            self._window.later(_most(self._live))
             self._sync()
         if self._live is not None:
             self._live.rest(not self.is_following)
         self._below.display = not self.is_following and self._num_unseen > 0
 
-    @property
-    def _most(self) -> int:
-        return MOST_MOUNTED - (self._live is not None)
-
     def _added(self, item: ChatItem | None = None) -> None:
         """Take in a new item, and say that there is something new when the end is out of view."""
         if item is not None:
             held = self._held[0].item.key if self._held is not None and not self.is_following else None
-            self._window.append(item, held, self._most)
+            self._window.append(item, held, _most(self._live))
         if not self.is_following:
             self._num_unseen += 1
             self._below.display = True
@@ -173,7 +177,7 @@ class Transcript(ReadingScroll):
     def _load_earlier(self) -> None:
         if self._window.num_earlier:
             self._leave_end()
-            self._window.earlier(self._most)
+            self._window.earlier(_most(self._live))
             self._sync()
 
     def _sync(self) -> None:
@@ -191,6 +195,8 @@ class Transcript(ReadingScroll):
         fresh: list[ItemView] = []
         for number in range(window.first, window.last):
             item, place = window.items[number], window.place(number)
+            if item.key == self._answered_below:
+                place = replace(place, is_answered_below=True)
             view = self._views.get(item.key)
             if view is None:
                 view = self._views[item.key] = ItemView(item, place, self._is_open)
@@ -203,6 +209,11 @@ class Transcript(ReadingScroll):
         count = window.num_earlier
         self._earlier.display = count > 0
         self._earlier.update(f"… {count:,} earlier message{'s' if count > 1 else ''}, PgUp loads more")
+
+
+def _most(live: LiveAnswer | None) -> int:
+    """Return how many finished items may be mounted beside the live answer."""
+    return MOST_MOUNTED - (live is not None)
 
 
 def _discard(live: LiveAnswer | None) -> None:
