@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 from agent.tui.viewmodels.run import STATE_WORDS, GpuView, JobRow, RunState, RunView
+from tools.wording import duration, size
 
 Part = tuple[str, str]
 """Text and style, as `Content.assemble` takes them."""
@@ -162,23 +163,6 @@ def bar(part: float, width: int, ascii_only: bool = False) -> str:
     return full * filled + empty * (width - filled)
 
 
-def duration(seconds: float) -> str:
-    """Return seconds as people say them."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 86400:
-        return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
-    return f"{seconds / 86400:.1f} days"
-
-
-def size(num_bytes: int | None) -> str:
-    """Return a number of bytes as people say it."""
-    count = float(num_bytes or 0)
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
-
-
 def number(value: float) -> str:
     """Return a figure with about three digits that count."""
     if abs(value) >= 1000:
@@ -205,7 +189,10 @@ def _pace(view: RunView) -> str:
 
 
 def _eta(view: RunView) -> str:
-    return f"ETA {duration(view.eta_s)}" if view.eta_s is not None and view.state == "running" else ""
+    if view.eta_s is None or view.state != "running":
+        return ""
+    # a guess in seconds would only look exact
+    return f"ETA {duration(view.eta_s if view.eta_s < 100 else 60 * round(view.eta_s / 60))}"
 
 
 def _spent(view: RunView) -> str:

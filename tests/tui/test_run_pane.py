@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Static
 
-from agent.tui import run_machine, run_words
+from agent.tui import run_machine
 from agent.tui.messages import Failed, StopRunWanted
 from agent.tui.viewmodels.run import MachineView, RunView
 from agent.tui.widgets import run_pane
@@ -515,11 +515,3 @@ def test_pane_leaves_no_thread_behind_when_the_app_ends(layout: ProjectLayout, l
     drive(PaneApp(layout), script)
     # asyncio waits for its threads when a loop ends, so this is reached only when the pane's has ended.
     assert not panes[0].pace.is_running
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.4, "0 s"), (59, "59 s"), (540, "9 min"), (7800, "2 h 10 min"), (200_000, "2.3 days")],
-)
-def test_time_is_said_as_people_say_it(seconds: float, words: str) -> None:
-    assert run_words.duration(seconds) == words
