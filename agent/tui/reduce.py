@@ -36,6 +36,7 @@ from tools.events import PlanFinished, StepFinished, StepProgress, StepStarted
 from tools.wording import duration, money
 
 _LONG = 100_000
+_UNANSWERED = "What you said last was not answered; ↑ gives it back."
 _TOOL_WORDS: Mapping[str, tuple[str, str]] = {
     "project_status": ("Look at the project", ""),
     "inspect_data": ("Read", "path"),
@@ -85,16 +86,17 @@ def restore(state: AppState, events: Iterable[AgentEvent], num_skipped: int = 0)
 def _session(state: AppState, event: SessionStarted | SessionRefused | TurnFinished | TurnFailed | Notice) -> AppState:
     match event:
         case SessionStarted():
-            return replace(state, engine="ready", brain=visible(event.brain, 100), is_working=True, live="")
+            return replace(state, engine="ready", brain=one_line(event.brain, 100), is_working=True, live="")
         case SessionRefused():
-            refused = Note(_key("refused", event), event.time, "error", _text(event.message), _text(event.hint))
-            return put(replace(_at_rest(state), engine="gone"), refused)
+            hint = f"{_text(event.hint)} {_UNANSWERED if _is_unsent(state) else ''}".rstrip()
+            refused = Note(_key("refused", event), event.time, "error", _text(event.message), hint)
+            return put(replace(_at_rest(state, event.time), engine="gone", request=None), refused)
         case TurnFinished():
             request = state.request if event.waiting == "approval" else None
-            return replace(_at_rest(state), request=request)
+            return replace(_at_rest(state, event.time), request=request)
         case TurnFailed():
             failed = Note(_key("failed", event), event.time, "error", _text(event.message), _text(event.hint))
-            return put(replace(_at_rest(state), request=None), failed)
+            return put(replace(_at_rest(state, event.time), request=None), failed)
         case Notice(again=True):
             return replace(state, activity=one_line(event.message, 200))
         case Notice():
@@ -104,13 +106,14 @@ def _session(state: AppState, event: SessionStarted | SessionRefused | TurnFinis
             return put(state, note)
 
 
-def _at_rest(state: AppState) -> AppState:
+def _at_rest(state: AppState, time: float = 0.0) -> AppState:
     """Return the state when a turn has ended: what was left open is closed, what waited is sent."""
     items = tuple(_ended(item) for item in state.items) if any(map(_is_open, state.items)) else state.items
     rested = replace(state, items=items, is_working=False, is_running=False, activity="", live="")
     if state.live.strip():
         # the words of an answer that was cut off stay
-        rested = put(rested, Said(f"cut:{len(state.items)}", 0.0, "agent", state.live))
+        when = time or (items[-1].time if items else 0.0)
+        rested = put(rested, Said(f"cut:{len(items)}", when, "agent", state.live))
     return rested
 
 
@@ -120,6 +123,10 @@ def _is_open(item: object) -> bool:
         or (isinstance(item, ToolUse) and item.state == "running")
         or (isinstance(item, RunTold) and item.is_running)
     )
+
+
+def _is_unsent(state: AppState) -> bool:
+    return any(isinstance(item, Said) and not item.is_sent for item in state.items)
 
 
 def _ended(item: ChatItem) -> ChatItem:
@@ -216,7 +223,7 @@ def _asked(state: AppState, event: Question) -> AppState:
         _text(event.why),
         None if event.default is None else one_line(event.default, 400),
         tuple(one_line(option, 200) for option in event.options),
-        event.number,
+        None if event.number is None else one_line(event.number, 20),
     )
     last = next((item for item in reversed(state.items) if isinstance(item, Asked)), None)
     if event.again and last is not None and last.text == asked.text:

@@ -2,8 +2,10 @@ from dataclasses import replace
 
 import pytest
 
+from agent.cards import plan_cards
 from agent.events import (
     ApprovalAnswered,
+    ApprovalRequested,
     Notice,
     Question,
     RunProgress,
@@ -23,6 +25,7 @@ from agent.tui.reduce import reduce, restore
 from agent.tui.state import AppState, spoke
 from agent.tui.viewmodels.chat import Asked, Measured, Note, RunTold, Said, SpecEdit, ToolUse
 from specs.events import StepDone, Warned
+from tests.fakes.granted_project import a_plan
 from tools.events import PlanFinished, StepFinished, StepProgress, StepStarted
 
 STARTED = SessionStarted(project="/p", thread="main", brain="guide (no model)", resumed=False, time=1.0)
@@ -42,6 +45,26 @@ def test_answer_is_one_item_when_it_was_streamed_in_pieces():
     state = after(Text(role="assistant", text="Hello", node="n1", time=2.0), state=state)
     assert state.live == ""
     assert state.items == (Said("text:n1", 2.0, "agent", "Hello"),)
+
+
+@pytest.mark.parametrize(
+    ("ending", "when"),
+    [(TurnFailed(message="no", time=7.0), 7.0), (SessionRefused(message="no", exit_code=1), 3.0)],
+    ids=["failed", "refused"],
+)
+def test_answer_that_was_cut_off_stays_with_its_time(ending, when):
+    said = Text(role="user", text="hello", id="m1", time=3.0)
+    state = after(STARTED, said, TextDelta(text="I was about to"), ending)
+    cut = next(item for item in state.items if isinstance(item, Said) and item.by == "agent")
+    assert (cut.text, cut.time) == ("I was about to", when)
+
+
+@pytest.mark.parametrize("ending", [TurnFailed(message="no"), SessionRefused(message="no", exit_code=1)])
+def test_nothing_can_be_approved_any_more_when_nobody_would_take_the_answer(ending):
+    plan = a_plan()
+    asked = ApprovalRequested(request_id="r1", plan=plan, steps=plan_cards(plan, None))
+    assert after(STARTED, asked, TurnFinished(waiting="approval")).request is asked
+    assert after(STARTED, asked, ending).request is None
 
 
 def test_answer_replaces_the_one_before_when_a_killed_piece_of_work_is_repeated():
