@@ -10,10 +10,11 @@ import shlex
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from agent.tui.terminal import (
     SavedTerminal,
@@ -24,6 +25,9 @@ from agent.tui.terminal import (
     watch,
 )
 from specs.layout import ProjectLayout
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 _LOG_NAME = "interface.log"
 _LONGEST_FAREWELL_S = 2.0
@@ -39,7 +43,7 @@ class Interface(Protocol):
         """Exit code after `run`; None when it did not run."""
         ...
 
-    def run(self) -> object:
+    def run(self, *, loop: "AbstractEventLoop | None" = None) -> object:
         """Draw until the person quits."""
         ...
 
@@ -151,11 +155,28 @@ def _draw(project_dir: Path, thread: str, app_factory: AppFactory) -> int:
     _note_native_crashes()
     app = app_factory(folder)
     _end_on_signals(app)
-    app.run()
+    _run(app)
     code = app.return_code or 0
     if code == 0:
         tell_terminal(farewell(folder, thread))
     return code
+
+
+def _run(app: Interface) -> None:
+    """Draw until the app ends. What its threads do then may take a moment more; whoever left does not wait for it."""
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    before = set(threading.enumerate())
+    pool = ThreadPoolExecutor()
+    loop = asyncio.new_event_loop()
+    loop.set_default_executor(pool)
+    app.run(loop=loop)
+    pool.shutdown(wait=False)
+    deadline = time.monotonic() + _LONGEST_FAREWELL_S
+    for thread in set(threading.enumerate()) - before:
+        if not thread.daemon:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def is_without_project(folder: Path) -> bool:

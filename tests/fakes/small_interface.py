@@ -64,6 +64,10 @@ def make_app(folder: Path):
             self.is_strict = True
             raise RuntimeError(f"fatal thing {len(password)}")
 
+        def key_f12(self) -> None:
+            self.run_worker(lambda: time.sleep(60), thread=True)
+            self.query_one(Label).update("waiting long")
+
         def key_f9(self) -> None:
             self.action_suspend_process()
 

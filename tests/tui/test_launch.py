@@ -66,6 +66,16 @@ def test_terminal_is_usable_and_told_why_when_the_interface_is_killed(number: si
     assert "`tailor` takes the conversation up again." in terminal.text
 
 
+def test_leaving_does_not_wait_for_a_thread_that_waits_for_something(start):
+    terminal = start()
+    terminal.press("f12")
+    terminal.wait_for("waiting long")
+    terminal.press("ctrl+q")
+    assert terminal.wait_exit() == 0
+    assert_gave_the_terminal_back(terminal)
+    assert "`tailor` takes the conversation up again." in terminal.text
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_interface_ends_with_its_watcher_when_that_is_asked_to_end(number: signal.Signals, start):
     terminal = start()
