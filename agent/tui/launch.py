@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from agent.tui.terminal import (
     SavedTerminal,
@@ -25,9 +25,6 @@ from agent.tui.terminal import (
     watch,
 )
 from specs.layout import ProjectLayout
-
-if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
 
 _LOG_NAME = "interface.log"
 _LONGEST_FAREWELL_S = 2.0
@@ -43,8 +40,8 @@ class Interface(Protocol):
         """Exit code after `run`; None when it did not run."""
         ...
 
-    def run(self, *, loop: "AbstractEventLoop | None" = None) -> object:
-        """Draw until the person quits."""
+    def run(self, *, loop: Any = None) -> object:
+        """Draw until the person quits, in an event loop of one's own or in `loop`."""
         ...
 
     def exit(self, result: None = None, return_code: int = 0) -> None:
