@@ -100,7 +100,8 @@ class SpecDisk:
         """Keep a text that cannot be in spec.yaml now. Raises OSError."""
         from specs.atomic import write_text
 
-        self._draft_path.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (self._layout.state_dir, self._draft_path.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         record = {"draft": _digest(draft.text), "base": draft.base}
         write_text(self._draft_path, draft.text)
         write_text(self._base_path, json.dumps(record))
