@@ -132,7 +132,7 @@ class EngineClient:
             if self._restarts_left == 0:
                 yield SessionRefused(
                     message="The engine died again and again.",
-                    hint=f"Details are in {self._log_path}. Nothing is lost: `tailor chat` takes the thread up again.",
+                    hint=f"Details are in {self._log_path}. Nothing is lost: `tailor` takes the conversation up again.",
                     exit_code=int(ExitCode.FAILED),
                 )
                 return

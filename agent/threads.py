@@ -132,7 +132,7 @@ def unkept(state_dir: Path, error: BaseException) -> ToolError:
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return ToolError(
         f"The conversation cannot be kept in {state_dir}: {reason}. What was kept before is not lost.",
-        "Free disk space, or make the folder writable, and run `tailor chat` again.",
+        "Free disk space, or make the folder writable, and start `tailor` again.",
         retryable=True,
     )
 

@@ -95,13 +95,21 @@ class Desk:
         return events
 
     def say(self, text: str) -> None:
-        """Send words of the person, at once or when the engine is there."""
+        """Send words of the person, at once or when the engine is there; say so when there will be none."""
+        if self.state.engine == "gone":
+            self._not_sent()
+            return
         if self._bridge is None:
             self._unsent.append(text)
             self._to(spoke(self.state, f"early-{len(self._unsent)}-{time.time()}", text, time.time()))
             return
         message_id = self._bridge.say(text)
         self._to(spoke(self.state, message_id, text, time.time()))
+
+    def _not_sent(self) -> None:
+        now = time.time()
+        hint = "Mend what is said above and start `tailor` again. ↑ gives your words back."
+        self.note(Note(f"unsent:{now}", now, "error", "That was not sent: nobody is there to answer.", hint))
 
     def stop_turn(self) -> None:
         """End the agent's turn; jobs go on."""
@@ -191,6 +199,6 @@ def _restored(state: AppState) -> AppState:
     """Say in the conversation what of its record could not be read."""
     if not state.num_skipped:
         return state
-    lines = "A line" if state.num_skipped == 1 else f"{state.num_skipped} lines"
-    text = f"{lines} of this conversation's record could not be read and are left out."
+    lines, are = ("A line", "is") if state.num_skipped == 1 else (f"{state.num_skipped} lines", "are")
+    text = f"{lines} of this conversation's record could not be read and {are} left out."
     return noted(state, Note("record:skipped", time.time(), "warning", text))

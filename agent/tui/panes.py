@@ -69,8 +69,11 @@ class Panes:
         """Show a pane in the body; one that opens by itself does not take the place of a chosen one."""
         if by_itself and (self.is_chosen or self.is_spec_open):
             return
-        # what is about to be hidden must not pass the keys on to a neighbour that is hidden, too
-        self._screen.set_focus(None)
+        if not by_itself:
+            # what is about to be hidden must not pass the keys on to a neighbour that is hidden, too
+            self._screen.set_focus(None)
+        elif not (self.is_asking or self._is_typing()):
+            self._screen.query_one(Prompt).focus_input()
         self.is_chosen = not by_itself and name != "chat"
         self.opened = name
         if name != pane_of_stage(self.stage, self._facts):
@@ -80,9 +83,10 @@ class Panes:
         switcher = self._screen.query_one(ContentSwitcher)
         if name == "chat":
             switcher.current = name
-            self.focus()
+            if not by_itself:
+                self.focus()
         else:
-            self._show(switcher, name)
+            self._show(switcher, name, takes_keys=not by_itself)
         self._screen.query_one(StageRail).open_stage(self.stage)
 
     def open_stage(self, stage: StageName) -> None:
@@ -192,20 +196,26 @@ class Panes:
         focused = self._screen.focused
         return focused is not None and any(isinstance(node, SpecPane) for node in focused.ancestors_with_self)
 
-    def _show(self, switcher: ContentSwitcher, name: PaneName) -> None:
+    def _is_typing(self) -> bool:
+        """Whether the keys go into a text of the person, which a pane that opens by itself must not take from it."""
+        focused = self._screen.focused
+        return focused is not None and any(isinstance(node, Prompt | SpecPane) for node in focused.ancestors_with_self)
+
+    def _show(self, switcher: ContentSwitcher, name: PaneName, *, takes_keys: bool) -> None:
         if not self._screen.query(f"#{name}"):
             switcher.mount(make_pane(name, self._screen.desk.layout))
         switcher.current = name
-        self._screen.call_after_refresh(self._shown, name)
+        self._screen.call_after_refresh(self._shown, name, takes_keys)
 
-    def _shown(self, name: PaneName) -> None:
+    def _shown(self, name: PaneName, takes_keys: bool) -> None:
         """Let a pane that keeps no watch itself read again what it shows."""
         if name != self.opened:
             return
         pane = self._screen.query_one(f"#{name}")
         if isinstance(pane, Reloading):
             pane.reload()
-        self.focus()
+        if takes_keys:
+            self.focus()
 
     def _follow(self, run_id: str | None) -> None:
         from agent.tui.widgets.run_pane import RunPane

@@ -13,7 +13,7 @@ from types import TracebackType
 import psutil
 
 from agent.conversation_log import KeptConversation, read_conversation
-from agent.conversations import conversation_path
+from agent.conversations import conversation_path, waiting_path
 from agent.tui.reduce import restore
 from agent.tui.state import AppState
 from agent.tui.viewmodels.chat import Asked, Measured, Note, PlanShown, RunTold, Said, SpecEdit
@@ -25,7 +25,7 @@ _QUESTION = re.compile(r"^╭─ (\d+) of \d+ · (.*?) ─*╮?$", re.MULTILINE)
 _SEEN_S = 0.4
 _DEAD_S = 0.6
 _ENDING_S = 20.0
-_ENVIRONMENT = {"TAILOR_TRACKING": "off", "OMP_NUM_THREADS": "1", "VISUAL": "", "EDITOR": ""}
+_ENVIRONMENT = {"TAILOR_TRACKING": "off", "OMP_NUM_THREADS": "1", "VISUAL": "", "EDITOR": "", "AWS_REGION": ""}
 _MAY_COME_AGAIN = ("The engine died", "Going on where", "You approved")
 
 
@@ -81,6 +81,11 @@ class Person:
     def record(self) -> Path:
         """The file of the conversation's record."""
         return conversation_path(self.layout, "main")
+
+    @property
+    def waiting(self) -> Path:
+        """The file of words that wait to be answered."""
+        return waiting_path(self.layout, "main")
 
     @property
     def kept(self) -> KeptConversation:

@@ -242,3 +242,10 @@ def test_first_text_of_the_spec_cannot_be_undone():
         by="agent", diff="--- spec.yaml (before)\n+++ spec.yaml (now)\n@@ -0,0 +1 @@\n+version: 1", node="1"
     )
     assert not after(created).items[0].can_undo
+
+
+def test_refusal_says_that_waiting_words_were_not_answered():
+    said = spoke(AppState(), "1", "hello", 1.0)
+    refused = SessionRefused(message="No key.", hint="Set it.", exit_code=2, time=2.0)
+    assert after(refused, state=said).items[-1].hint == "Set it. What you said last was not answered; ↑ gives it back."
+    assert after(refused).items[-1].hint == "Set it."

@@ -285,6 +285,42 @@ def test_keys_return_to_the_prompt_when_a_pane_is_left(project, drive, pane):
     drive(app, script)
 
 
+@pytest.mark.parametrize("size", [(80, 24), (140, 40)])
+def test_words_go_on_in_the_prompt_when_a_pane_opens_by_itself(project, drive, size):
+    app = an_app(project)
+
+    async def script(pilot):
+        await ready(app)
+        await pilot.press(*"sta")
+        app.workspace.panes.open("run", by_itself=True)
+        await pilot.press("t")
+        await asyncio.sleep(0.2)
+        await pilot.press("u")
+        app.workspace.panes.open("chat", by_itself=True)
+        await pilot.pause()
+        await pilot.press("s")
+        assert app.workspace.query_one(Prompt).text == "status"
+
+    drive(app, script, size)
+
+
+def test_words_go_on_in_the_spec_when_a_pane_opens_by_itself(project, drive):
+    (project / "spec.yaml").write_text("version: 1\n")
+    app = an_app(project)
+
+    async def script(pilot):
+        await ready(app)
+        spec = app.workspace.query_one(SpecPane)
+        await until(lambda: spec.query(TextArea))
+        spec.query_one(TextArea).focus()
+        await pilot.pause()
+        app.workspace.panes.open("run", by_itself=True)
+        await asyncio.sleep(0.2)
+        assert app.focused is spec.query_one(TextArea)
+
+    drive(app, script, (140, 40))
+
+
 def test_unknown_command_is_told_with_the_nearest_one(project, drive):
     app = an_app(project)
     told: list[str] = []
