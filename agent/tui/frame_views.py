@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from agent.tui.state import AppState, ProjectFacts
 from agent.tui.viewmodels.frame import HeaderView, StageName, StageState, StageView, StatusView
+from tools.escape import one_line
 from tools.wording import duration
 
 STAGES: tuple[tuple[StageName, str], ...] = (
@@ -22,6 +23,7 @@ _STAGE_OF_KIND: Mapping[str, StageName] = {
     "evaluate": "eval",
     "deploy": "deploy",
 }
+_LONGEST_NAME = 60
 _SPEC_WORDS = {
     "none": "no spec yet",
     "saved": "spec valid",
@@ -33,7 +35,8 @@ _SPEC_WORDS = {
 
 def header_view(state: AppState, project: str, session: str, machine: str) -> HeaderView:
     """Return the first line."""
-    return HeaderView(state.facts.spec_name or project, session, machine, _SPEC_WORDS[state.spec_state])
+    name = one_line(state.facts.spec_name or project, _LONGEST_NAME)
+    return HeaderView(name, one_line(session, _LONGEST_NAME), machine, _SPEC_WORDS[state.spec_state])
 
 
 def status_view(state: AppState) -> StatusView:
