@@ -146,7 +146,7 @@ class Panes:
 
     def next(self) -> None:
         """Go to the next pane: chat, spec, the stage that was open last."""
-        if self.is_in_spec():
+        if self.is_in_spec() or self.is_spec_open:
             self.is_spec_open = False
             self.arrange()
             stage = self._screen.desk.state.facts.running or self.opened != "chat"

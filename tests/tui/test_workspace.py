@@ -238,7 +238,7 @@ def test_spec_is_beside_the_chat_when_the_screen_is_wide(project, drive, size, i
         await pilot.press("f2")
         await pilot.pause()
         assert app.workspace.query_one(SpecPane).display
-        assert app.workspace.panes.is_in_spec()
+        assert app.workspace.panes.is_spec_open
         await pilot.press("escape")
         await pilot.pause()
         assert app.workspace.query_one(SpecPane).display == is_beside
