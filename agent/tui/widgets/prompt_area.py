@@ -12,6 +12,7 @@ from textual.document._edit import Edit
 from textual.geometry import Offset
 from textual.widgets import TextArea
 
+from agent.tui.key_order import acted_at_once
 from agent.tui.widgets.pasted import Pastes, clean_paste, widen
 
 # keys that belong to the chat and the screen while the prompt has focus
@@ -51,12 +52,14 @@ class PromptArea(TextArea, inherit_bindings=False):
         """Monotonic time of the last key or paste."""
         self._pastes = pastes
 
-    def on_key(self, event: events.Key) -> None:
+    async def on_key(self, event: events.Key) -> None:
         """Ask the owner first."""
         self.typed_at = time.monotonic()
         if self.before_key(event):
             event.stop()
             event.prevent_default()
+        else:
+            await acted_at_once(self, event)
 
     def on_paste(self, event: events.Paste) -> None:
         """Take a paste as a whole."""

@@ -18,6 +18,7 @@ from textual.strip import Strip
 from textual.widgets import TextArea
 from textual.widgets.text_area import Edit, Location, Selection, TextAreaTheme
 
+from agent.tui.key_order import acted_at_once
 from agent.tui.spec_buffer import Author, indent_after
 from agent.tui.spec_merge import moved_line
 from agent.tui.spec_words import shown_line
@@ -154,6 +155,7 @@ class SpecText(TextArea):
                 self.refresh()
             return
         if self.read_only or event.key not in ("enter", "tab"):
+            await acted_at_once(self, event)
             return
         event.stop()
         event.prevent_default()
