@@ -124,9 +124,7 @@ def test_words_said_in_training_are_answered_once_when_the_interface_is_killed(p
     person.terminal.wait_for(lambda _text: person.waiting.exists())
     assert person.kill_interface()
     person.start()
-    person.approve_all()
-    person.terminal.wait_for(lambda _text: not person.waiting.exists())
-    person.settle()
+    person.terminal.wait_for(lambda _text: "Last plan:" in person.screen and not person.waiting.exists(), 40)
     assert times_said(person, "status") == 1
     assert person.said_twice() == []
 

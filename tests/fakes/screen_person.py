@@ -184,21 +184,26 @@ class Person:
         found[-1].kill()
 
     def said_twice(self) -> list[str]:
-        """Return what the conversation shows more than once and should not."""
+        """Return what the conversation shows more than once between two messages of the person."""
+        twice: list[str] = []
         seen: Counter[str] = Counter()
         for item in self.shown.items:
+            if isinstance(item, Said) and item.by == "user":
+                twice += [text for text, times in seen.items() if times > 1]
+                seen = Counter()
             match item:
                 case Said(by="agent") | Note() | Asked() | Measured():
                     seen[item.text] += 1
                 case SpecEdit():
                     seen[item.diff] += 1
                 case PlanShown():
-                    seen[f"plan {item.key}"] += 1
+                    seen[item.key] += 1
                 case RunTold():
                     seen.update(item.lines)
                 case _:
                     continue
-        return [text for text, times in seen.items() if times > 1 and not text.startswith(_MAY_COME_AGAIN)]
+        twice += [text for text, times in seen.items() if times > 1]
+        return [text for text in twice if not text.startswith(_MAY_COME_AGAIN)]
 
     def leave(self) -> int:
         """Quit by the key; return the exit code."""
