@@ -227,8 +227,19 @@ def _asked(state: AppState, event: Question) -> AppState:
     )
     last = next((item for item in reversed(state.items) if isinstance(item, Asked)), None)
     if event.again and last is not None and last.text == asked.text:
-        return replace(state, question=last)
+        # an engine that was started again asks before it has read the answer that is on its way
+        return replace(state, question=None if _is_answer_due(state) else last)
     return replace(put(state, asked), question=asked, activity="")
+
+
+def _is_answer_due(state: AppState) -> bool:
+    """Whether the person spoke last and nothing came back, not even a failure."""
+    for item in reversed(state.items):
+        if isinstance(item, Said):
+            return item.by == "user"
+        if isinstance(item, Asked) or (isinstance(item, Note) and item.level == "error"):
+            return False
+    return False
 
 
 def _showed(state: AppState, event: SpecChanged | PlanReady | Shown) -> AppState:

@@ -26,7 +26,7 @@ _SEEN_S = 0.4
 _DEAD_S = 0.6
 _ENDING_S = 20.0
 _ENVIRONMENT = {"TAILOR_TRACKING": "off", "OMP_NUM_THREADS": "1", "VISUAL": "", "EDITOR": "", "AWS_REGION": ""}
-_MAY_COME_AGAIN = ("The engine died", "Going on where", "You approved")
+_MAY_COME_AGAIN = ("The engine died", "Going on where")
 
 
 class Person:
@@ -184,11 +184,12 @@ class Person:
         found[-1].kill()
 
     def said_twice(self) -> list[str]:
-        """Return what the conversation shows more than once between two messages of the person."""
+        """Return what the conversation shows more than once between two messages or approvals of the person."""
         twice: list[str] = []
         seen: Counter[str] = Counter()
         for item in self.shown.items:
-            if isinstance(item, Said) and item.by == "user":
+            is_approval = isinstance(item, Note) and item.text.startswith("You approved")
+            if is_approval or (isinstance(item, Said) and item.by == "user"):
                 twice += [text for text, times in seen.items() if times > 1]
                 seen = Counter()
             match item:

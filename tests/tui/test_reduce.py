@@ -128,6 +128,18 @@ def test_question_is_opened_again_without_a_second_item_when_a_session_takes_it_
     assert len(state.items) == 1
 
 
+def test_question_stays_closed_when_an_engine_asks_again_before_it_has_read_the_answer():
+    question = Question(text="Which file?", node="n", time=1.0)
+    again = question.model_copy(update={"again": True, "time": 9.0})
+    asked = after(STARTED, question, TurnFinished(waiting="user"))
+    answered = spoke(asked, "m1", "b.csv", 3.0)
+    died = Notice(message="The engine died and is started again.", time=4.0)
+    assert after(died, STARTED, again, state=answered).question is None
+    failed = TurnFailed(message="No network.", time=4.0)
+    assert after(failed, STARTED, again, state=answered).question is not None
+    assert after(died, STARTED, again, state=asked).question is not None
+
+
 def test_message_waits_when_the_agent_is_at_work():
     state = spoke(after(STARTED), "m1", "wait", 1.0)
     assert not state.items[-1].is_sent
