@@ -23,6 +23,7 @@ def apply_fixes() -> bool:
     # looked up late: reading what is installed takes longer than painting a frame
     from importlib.metadata import version
 
+    _guard_lists()
     if not needs_guard(version("textual")):
         return False
     if getattr(Screen, _GUARDED, False):
@@ -37,6 +38,36 @@ def apply_fixes() -> bool:
     setattr(Screen, _GUARDED, True)
     cast(Any, Screen).get_widget_and_offset_at = guarded
     return True
+
+
+def _guard_lists() -> None:
+    """Let keys and threads that come before a list is laid out, or after the palette is gone, do nothing."""
+    from textual.await_complete import AwaitComplete
+    from textual.command import CommandList, CommandPalette
+    from textual.widgets import OptionList
+
+    if getattr(OptionList, _GUARDED, False):
+        return
+    lists, palette = cast(Any, OptionList), cast(Any, CommandPalette)
+    move_page, show_list, dismiss = lists._move_page, palette._watch__list_visible, palette.dismiss
+
+    @wraps(move_page)
+    def move_laid_out(options: Any, direction: int) -> None:
+        if (options.highlighted or 0) in options._index_to_line:
+            move_page(options, direction)
+
+    @wraps(show_list)
+    def show_mounted(screen: Any) -> None:
+        if screen.query(CommandList):
+            show_list(screen)
+
+    @wraps(dismiss)
+    def dismiss_on_top(screen: Any, result: Any = None) -> Any:
+        return dismiss(screen, result) if screen.is_active else AwaitComplete()
+
+    setattr(OptionList, _GUARDED, True)
+    lists._move_page, palette._watch__list_visible = move_laid_out, show_mounted
+    palette.dismiss = dismiss_on_top
 
 
 def _is_gone(widget: Widget) -> bool:

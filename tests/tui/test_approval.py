@@ -659,7 +659,7 @@ def test_click_decides_nothing_when_it_only_brings_the_terminal_to_the_front(
 ) -> None:
     async def script(pilot: Pilot[None]) -> None:
         await app.opened(pilot, a_view())
-        await pilot.click("OptionList > OptionRow", offset=(60, 0))
+        await pilot.click("AnswerList > OptionRow", offset=(60, 0))
         assert len(app.told) == 1
         app.told.clear()
         await app.opened(pilot, a_view())
@@ -667,7 +667,7 @@ def test_click_decides_nothing_when_it_only_brings_the_terminal_to_the_front(
         await pilot.pause()
         app.post_message(events.AppFocus())
         await pilot.pause()
-        await pilot.click("OptionList > OptionRow")
+        await pilot.click("AnswerList > OptionRow")
         await pilot.press("y")
         assert app.told == []
         await pilot.click("ApprovalBody")

@@ -312,3 +312,22 @@ def is_whole(app: QuietApp, widget: Widget) -> bool:
     """Whether nothing of a widget is outside the screen or outside one of the boxes it stands in."""
     found = app.workspace.find_widget(widget)
     return found.region.area > 0 and found.clip.contains_region(found.region)
+
+
+def test_approval_has_one_frame_and_all_its_answers_when_a_list_of_textual_was_shown_before(
+    project: Path, drive: Any
+) -> None:
+    app = QuietApp(project)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await app.workers.wait_for_complete()
+        app.commands.carry_out("stages")
+        await at_rest(app, pilot)
+        await pilot.press("escape")
+        app.hear(*the_interview(), *the_request())
+        text = await at_rest(app, pilot)
+        assert "n  Deny, and tell the agent why" in text
+        assert "▔" not in text
+        assert "▊" not in text
+
+    drive(app, script, SMALL)

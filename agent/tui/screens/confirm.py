@@ -9,18 +9,18 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import Key, Paste
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from agent.tui.screens.dialog import Dialog
 from agent.tui.typing_guard import TypingGuard
-from agent.tui.widgets.approval_options import AnswerField, OptionList, OptionRow, TypedInput
+from agent.tui.widgets.approval_options import AnswerField, AnswerList, OptionRow, TypedInput
 from tools.escape import one_line
 
 _HINT = "↑↓ move · Enter choose · Esc no"
 _FIELD_HINT = "Enter go on · Esc go back"
 
 
-class Confirm(ModalScreen[bool]):
+class Confirm(Dialog[bool]):
     """Returns True only for a deliberate yes."""
 
     DEFAULT_CSS = """
@@ -31,7 +31,7 @@ class Confirm(ModalScreen[bool]):
     }
     Confirm #confirm-body { height: auto; max-height: 12; }
     Confirm #confirm-body Static { height: auto; }
-    Confirm OptionList { margin-top: 1; }
+    Confirm AnswerList { margin-top: 1; }
     Confirm #confirm-news { height: auto; color: $text-error; text-style: bold; }
     Confirm #confirm-hint { height: auto; color: $text-muted; }
     """
@@ -70,7 +70,7 @@ class Confirm(ModalScreen[bool]):
         self._sentences = tuple(one_line(sentence, len(sentence)) for sentence in sentences)
         self._word = word
         self._guard = TypingGuard(clock)
-        self._options = OptionList((("n", no), ("y", yes)))
+        self._options = AnswerList((("n", no), ("y", yes)))
         self._field = AnswerField()
         self._news = Static(markup=False, id="confirm-news")
         self._hint = Static(_HINT, markup=False, id="confirm-hint")

@@ -12,7 +12,10 @@ from textual.events import Key
 from textual.screen import Screen
 from textual.widgets import Static
 
+from tools.escape import visible
+
 _QUIET_S = 1.0
+_LONGEST = 400
 
 
 class ErrorScreen(Screen[None]):
@@ -73,7 +76,7 @@ class ErrorScreen(Screen[None]):
             yield Static("✗ Something failed inside Tailor", classes="error--title", markup=False)
             yield Static(self._words(), classes="error--words", markup=False)
             yield Static("Tailor goes on, and so do jobs. Nothing that was recorded is lost.", markup=False)
-            yield Static(self._log_words, markup=False)
+            yield Static(Content(visible(self._log_words, _LONGEST)))
             yield Static("Enter go on · q quit", classes="error--keys", markup=False)
 
     def add(self, sentence: str) -> None:
@@ -92,9 +95,11 @@ class ErrorScreen(Screen[None]):
 
     def action_close(self) -> None:
         """Go back to what was shown."""
-        self.dismiss(None)
+        # a second key may come before the screen is gone
+        if self.is_active:
+            self.dismiss(None)
 
     def _words(self) -> Content:
         num_more = len(self._sentences) - 1
-        more = f"\nand {num_more} more, the last: {self._sentences[-1]}" if num_more else ""
-        return Content(self._sentences[0] + more)
+        first, last = (visible(sentence, _LONGEST) for sentence in (self._sentences[0], self._sentences[-1]))
+        return Content(f"{first}\nand {num_more} more, the last: {last}" if num_more else first)

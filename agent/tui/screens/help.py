@@ -10,12 +10,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
 
 from agent.tui.commands import COMMANDS
 from agent.tui.keys import INPUT_KEYS, KEYS, key_display
+from agent.tui.screens.dialog import Dialog
 from tools.escape import one_line
 
 _MAX_PROBED = 10
@@ -26,7 +27,7 @@ _ABOUT = (
 )
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """Help over the screen below.
 
     Args:

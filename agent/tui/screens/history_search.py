@@ -6,18 +6,18 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from agent.tui.prompt_history import PromptHistory
+from agent.tui.screens.dialog import Dialog
 from tools.escape import one_line
 
 _MAX_SHOWN = 100
 _LONGEST_ROW = 300
 
 
-class HistorySearch(ModalScreen[str | None]):
+class HistorySearch(Dialog[str | None]):
     """Returns the chosen prompt, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

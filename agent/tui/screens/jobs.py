@@ -9,10 +9,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from agent.tui.messages import Failed, RunOpened, StopRunWanted
+from agent.tui.screens.dialog import Dialog
 from agent.tui.viewmodels.run import JobRow, LogLine
 from agent.tui.widgets.jobs_table import JobsTable, titles
 from agent.tui.widgets.run_log import RunLog
@@ -24,7 +24,7 @@ _KEYS = "↑↓ move · Enter open · l log · x stop (asks first) · Esc close"
 _LOG_KEYS = "↑↓ scroll · l or Esc back to the runs"
 
 
-class JobsScreen(ModalScreen[RunOpened | None]):
+class JobsScreen(Dialog[RunOpened | None]):
     """Shows the runs of a project, newest first; closes with the run to open, or None.
 
     Args:

@@ -6,8 +6,9 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
+
+from agent.tui.screens.dialog import Dialog
 
 Target: TypeAlias = Literal["chat", "spec", "prompt", "run", "results", "data", "play", "jobs"]
 _TARGETS: tuple[tuple[str, Target, str], ...] = (
@@ -22,7 +23,7 @@ _TARGETS: tuple[tuple[str, Target, str], ...] = (
 )
 
 
-class JumpScreen(ModalScreen[Target | None]):
+class JumpScreen(Dialog[Target | None]):
     """Lists the panes with their letters; gives the chosen one, None when it is closed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f4", "close", "Close", show=False)]

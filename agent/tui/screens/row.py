@@ -6,9 +6,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from agent.tui.screens.dialog import Dialog
 from agent.tui.viewmodels.rows import RowWhole
 from agent.tui.widgets.long_text import LongText
 
@@ -16,7 +16,7 @@ _MUCH = 20_000
 _LINE_WEIGHT = 40
 
 
-class RowScreen(ModalScreen[int]):
+class RowScreen(Dialog[int]):
     """Shows a row whole; it is closed with the number of rows to go on by: 0 for none, 1, or -1.
 
     Args:

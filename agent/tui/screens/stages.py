@@ -7,17 +7,17 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from agent.tui.screens.dialog import Dialog
 from agent.tui.viewmodels.frame import StageView
 
 _GLYPHS = {"todo": "○", "running": "●", "waiting": "!", "done": "✓", "failed": "✗"}
 _WORDS = {"todo": "to do", "running": "at work", "waiting": "waits for you", "done": "done", "failed": "failed"}
 
 
-class StagesScreen(ModalScreen[int | None]):
+class StagesScreen(Dialog[int | None]):
     """Lists the stages; gives the number of the chosen one, None when it is closed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+t,q", "close", "Close", show=False)]

@@ -163,4 +163,3 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
     @on(messages.UndoWanted)
     def _undo(self) -> None:
         self.tailor.commands.carry_out("undo")
-

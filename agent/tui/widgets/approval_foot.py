@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from agent.tui.viewmodels.approval import ApprovalView
 from agent.tui.widgets.approval_body import ApprovalBody
-from agent.tui.widgets.approval_options import AnswerField, OptionList, TypedInput
+from agent.tui.widgets.approval_options import AnswerField, AnswerList, TypedInput
 from tools.escape import one_line
 from tools.wording import count
 
@@ -40,7 +40,7 @@ class ApprovalFoot(Vertical):
 
     def __init__(self) -> None:
         super().__init__()
-        self.options = OptionList(_OPTIONS)
+        self.options = AnswerList(_OPTIONS)
         self.field = AnswerField()
         self._news = Static(markup=False, id="approval-news")
         self._hint = Static(_HINT, markup=False, id="approval-hint")

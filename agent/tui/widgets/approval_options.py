@@ -47,10 +47,10 @@ class OptionRow(Static):
         self.post_message(self.Clicked(self.letter))
 
 
-class OptionList(Vertical):
+class AnswerList(Vertical):
     """Answers one below the other. None is chosen until the person moves to one."""
 
-    DEFAULT_CSS = "OptionList { height: auto; }"
+    DEFAULT_CSS = "AnswerList { height: auto; }"
 
     def __init__(self, options: Sequence[tuple[str, str]]) -> None:
         super().__init__()

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -12,6 +13,7 @@ from textual.widgets import Input, Static, TextArea
 
 from agent.tui.play_source import Better, Exchange, PlaygroundSource
 from agent.tui.play_state import Letter, parse_setting
+from agent.tui.spec_words import shown_line
 from agent.tui.viewmodels.play import Setting, SideView
 
 _TEXT_LIMIT = 50_000
@@ -40,6 +42,10 @@ class PlayPrompt(TextArea):
             id="play-prompt",
         )
         self.cursor_blink = False
+
+    def get_line(self, line_index: int) -> Text:
+        """Return a line with nothing in it that could draw on the terminal; the text itself stays as it is."""
+        return Text(shown_line(self.document.get_line(line_index)), end="", no_wrap=True)
 
     def action_new_line(self) -> None:
         """Break the line."""

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
+from rich.text import Text
 from textual import events
 from textual.actions import SkipAction
 from textual.binding import Binding, BindingType
@@ -13,6 +14,7 @@ from textual.geometry import Offset
 from textual.widgets import TextArea
 
 from agent.tui.key_order import acted_at_once
+from agent.tui.spec_words import shown_line
 from agent.tui.widgets.pasted import Pastes, clean_paste, widen
 
 # keys that belong to the chat and the screen while the prompt has focus
@@ -89,6 +91,10 @@ class PromptArea(TextArea, inherit_bindings=False):
         if self.cursor_location[0] >= self.document.line_count:
             return Offset(0, 0)
         return super().scroll_cursor_visible(center, animate)
+
+    def get_line(self, line_index: int) -> Text:
+        """Return a line with nothing in it that could draw on the terminal; the text itself stays as it is."""
+        return Text(shown_line(self.document.get_line(line_index)), end="", no_wrap=True)
 
     def paste(self, text: str) -> None:
         """Put in a pasted text, as a mark when it is big."""
