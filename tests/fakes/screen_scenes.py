@@ -69,7 +69,6 @@ class QuietBridge:
         self.tailor = tailor
         self.said: list[str] = []
         self.answers: list[tuple[str, Decision, str]] = []
-        self.num_stops = 0
         self._events: list[AgentEvent] = []
 
     def start(self) -> None:
@@ -94,7 +93,7 @@ class QuietBridge:
         self.answers.append((request_id, decision, reason))
 
     def stop_turn(self) -> None:
-        self.num_stops += 1
+        """Stop nothing."""
 
     def close(self) -> None:
         """End nothing."""
