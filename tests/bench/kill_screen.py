@@ -42,6 +42,7 @@ _ROAD_S = 300.0
 _POLL_S = 0.1
 _REST_S = 0.5
 _PATIENT_LOOKS = 8
+_KILLS_A_ROAD = 5
 _NOT_FOR_PEOPLE = ("Traceback", "Something failed inside", "failed unexpectedly", "The engine died again and again")
 
 
@@ -249,7 +250,7 @@ class Road:
 
 
 class Kills:
-    """Chooses moments and victims: uniform over what is left of the road, and over who lives then."""
+    """Chooses moments and victims: random over the whole road, interview included, and over who lives then."""
 
     def __init__(self, seed: int, num_kills: int) -> None:
         self._rng = random.Random(seed)
@@ -259,11 +260,12 @@ class Kills:
 
     def begin(self, road_s: float) -> None:
         """Choose the first moment of a road of that many seconds."""
-        self._at = self._rng.uniform(0.0, road_s)
+        self._at = self._rng.uniform(0.0, road_s / 2)
 
     def strike(self, road: Road, number: int, road_s: float) -> None:
         """Kill somebody if it is time."""
-        if not self.left or road.now_s < self._at:
+        num_here = sum(kill.road == number for kill in self.made)
+        if not self.left or road.now_s < self._at or num_here == _KILLS_A_ROAD:
             return
         alive = road.alive()
         if not alive:
@@ -277,7 +279,7 @@ class Kills:
         print(f"{kill.number:>4} {number:>4} {at_s:>6.1f} s  {victim:<10} {where}", flush=True)
         if not is_usable:
             raise RoadBroken(f"{road.folder}: the terminal is unusable after kill {kill.number}")
-        self._at = road.now_s + self._rng.uniform(0.0, max(3.0, road_s - road.now_s))
+        self._at = road.now_s + self._rng.uniform(0.0, road_s / 2)
 
 
 def go(road: Road, kills: Kills | None = None, number: int = 0, road_s: float = 0.0) -> float:
