@@ -12,6 +12,7 @@ from tools.steps import JsonDict
 from tools.wording import count
 
 _REASON_WORDS = {"lr": "learning_rate", "batch": "batch_size", "lora": "tuning", "full tuning": "tuning"}
+_DECLINED = "The user did not approve."
 
 
 def follow(interview: Interview, tool: str, data: JsonDict) -> Reply:
@@ -181,11 +182,19 @@ def _planned(interview: Interview, data: JsonDict) -> Reply:
     return call(planned, "run_steps", {"plan": planned.plan, "steps": "all"}, text)
 
 
+def _declined(problem: str) -> str:
+    """Return why a run was not approved, said to the person; any other problem as it is."""
+    before, found, reason = problem.partition(_DECLINED)
+    if not found:
+        return problem
+    reason = reason.strip().removeprefix("They said: ").strip().rstrip(".")
+    return f"{before}You declined{f': {reason}' if reason else ''}."
+
+
 def _ran(interview: Interview, data: JsonDict) -> Reply:
     if "error" in data:
-        return remark(
-            interview, f"{_problem(data)} Nothing was started. Say what to change, or `go on` to be asked again."
-        )
+        said = _declined(_problem(data))
+        return remark(interview, f"{said} Nothing was started. Say what to change, or `go on` to be asked again.")
     done = interview.model_copy(update={"stage": "done"})
     match data.get("state"):
         case "succeeded":

@@ -33,7 +33,15 @@ if TYPE_CHECKING:
     from agent.tui.bridge import Bridge
 
 _TELLING = frozenset(
-    {"session_started", "plan_ready", "approval_requested", "approval_answered", "turn_finished", "run_progress"}
+    {
+        "session_started",
+        "plan_ready",
+        "approval_requested",
+        "approval_answered",
+        "turn_finished",
+        "run_progress",
+        "spec_changed",
+    }
 )
 _LONGEST_PASSING = 1_000
 
@@ -111,10 +119,10 @@ class TailorApp(Wishes, CrashSafe[None]):
         told = visible(f"{message} {hint}".rstrip(), _LONGEST_PASSING)
         self.notify(told, severity="error" if is_error else "information", markup=False)
 
-    def copy(self, text: str) -> None:
-        """Put text on the clipboard of the terminal."""
+    def copy(self, text: str, said: str = "The selection is copied.") -> None:
+        """Put text on the clipboard of the terminal, and say which text it was."""
         self.copy_to_clipboard(text)
-        self.tell("Copied.")
+        self.tell(said)
 
     def leave(self) -> None:
         """Quit; jobs go on."""

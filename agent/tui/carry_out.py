@@ -131,7 +131,7 @@ class Commands:
 
     def _copy(self) -> None:
         if answer := self._app.workspace.query_one(Transcript).last_answer():
-            self._app.copy(answer)
+            self._app.copy(answer, "The agent's last answer is copied.")
         else:
             self._app.tell("There is no answer to copy yet.")
 

@@ -49,10 +49,10 @@ class BadCommand:
 
 COMMANDS: tuple[Command, ...] = (
     Command("help", "", "Keys, commands, and what the agent can do", _SHOW, ("?",)),
-    Command("plan", "", "Show the steps, their time and cost; runs nothing", _WORK),
+    Command("plan", "", "Make the plan; then its first step asks for approval", _WORK),
     Command("run", "", "Ask for approval and run the plan", _WORK),
     Command("results", "", "Base against custom model, on the same rows", _SHOW),
-    Command("play", "[PROMPT]", "Ask base and custom model the same question", _WORK),
+    Command("play", "[PROMPT]", "Open the playground, with a prompt to send", _WORK),
     Command("data", "", "Look through the rows, their sources and faults", _SHOW),
     Command("jobs", "", "Running and past jobs: watch, log, stop", _SHOW),
     Command("spec", "", "Show or edit the spec", _SHOW),
@@ -60,7 +60,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("status", "", "Where the project stands", _SHOW),
     Command("report", "", "The report of the latest run", _SHOW),
     Command("stop", "[RUN]", "Stop a job; asks first, the checkpoint stays", _END),
-    Command("teardown", "", "List what still runs or costs money, and stop it; asks first", _END),
+    Command("teardown", "", "Stop the servers; names them and asks first", _END),
     Command("doctor", "", "Check this machine, the keys and the project", _SHOW),
     Command("stages", "", "Stages with times and costs", _SHOW),
     Command("editor", "", "Write the input in your editor", _SCREEN),

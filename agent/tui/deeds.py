@@ -46,7 +46,10 @@ class Deeds:
             return
         self._ask(
             "Stop the servers?",
-            ("Clients get no answers any more. The model stays; deploying it again takes a moment.",),
+            (
+                f"At work: {', '.join(self._app.desk.state.facts.serving)}. Clients get no answers any more.",
+                "The model stays; deploying it again takes a moment.",
+            ),
             "Stop them",
             lambda: self._in_thread(lambda: self._stop_servers(name)),
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from agent.tui.state import AppState, ProjectFacts
+from agent.tui.state import ApprovalMode, AppState, ProjectFacts
 from agent.tui.viewmodels.frame import HeaderView, StageName, StageState, StageView, StatusView
 from tools.escape import one_line
 from tools.wording import duration
@@ -32,6 +32,8 @@ _SPEC_WORDS = {
     "conflict": "spec: two edits",
 }
 
+_RULES: Mapping[ApprovalMode, str] = {"ask": "", "paid": "asks for paid steps only", "plan": "plan only"}
+
 
 def header_view(state: AppState, project: str, session: str, machine: str) -> HeaderView:
     """Return the first line."""
@@ -49,6 +51,8 @@ def status_view(state: AppState) -> StatusView:
         num_jobs=len(state.facts.running),
         num_waiting=1 if state.request is not None and state.is_put_off else 0,
         spec_state=state.spec_state,
+        num_serving=len(state.facts.serving),
+        rule=_RULES[state.approval_mode],
         activity=state.activity or _resting(state),
     )
 
@@ -82,7 +86,9 @@ def _stage(name: StageName, state: AppState, waiting: frozenset[str]) -> tuple[S
             return "done", "The spec is written and planned."
         return "running", "Questions, then the spec." if state.spec_state == "none" else "The spec is written."
     if name == "play":
-        return ("done", "A server answers.") if facts.serving else ("todo", "Needs a deployed model.")
+        if facts.has_votes:
+            return "done", "You compared answers and voted."
+        return "todo", "A server answers: both models can be asked." if facts.serving else "Needs a deployed model."
     steps = [step for step in facts.steps if _STAGE_OF_KIND.get(step[1]) == name]
     if not steps:
         return "todo", "Not in a plan yet." if not facts.plan else "Not in this plan."

@@ -1,7 +1,9 @@
 """What ledger and run directories say about the project, read from disk in a thread. Reads only."""
 
 from agent.tui.state import ProjectFacts
+from specs.errors import SpecError
 from specs.layout import ProjectLayout
+from specs.load import load_spec
 from tools.errors import ToolError
 from tools.escape import one_line
 from tools.ledger import Ledger
@@ -14,7 +16,7 @@ def read_facts(layout: ProjectLayout) -> ProjectFacts:
     runs = list_runs(layout)
     running = tuple(run.run_id for run in runs if run.state == "running" and run.task != "serve")
     serving = tuple(run.run_id for run in runs if run.state == "running" and run.task == "serve")
-    bare = ProjectFacts(running=running, serving=serving)
+    bare = ProjectFacts(running=running, serving=serving, has_votes=layout.votes_path.exists())
     if not layout.ledger_path.exists():
         return bare
     try:
@@ -40,4 +42,14 @@ def _of_plan(layout: ProjectLayout, runs: tuple[RunInfo, ...], bare: ProjectFact
             budget_usd=plan.max_usd,
             running=bare.running,
             serving=bare.serving,
+            has_votes=bare.has_votes,
+            is_planned=_is_planned(layout, plan.spec_hash),
         )
+
+
+def _is_planned(layout: ProjectLayout, spec_hash: str) -> bool:
+    """Whether the spec on disk is the planned one; one that cannot be read was told of elsewhere."""
+    try:
+        return load_spec(layout.spec_path).hash == spec_hash
+    except (SpecError, OSError):
+        return True

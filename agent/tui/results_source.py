@@ -1,5 +1,6 @@
 """Reads what was measured from a project, in words for the results pane. Called in a thread; draws nothing."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, cast
 
 from agent.tui.viewmodels.results import CheckView, LabelView, Mood, ResultsView, ValueView
@@ -22,6 +23,7 @@ _SCORERS = {
     "numeric": "the number",
 }
 _MOODS: dict[str, Mood] = {"passed": "good", "failed": "bad", "regressed": "bad"}
+_EARLIER = "These are the results of an earlier plan; the plan of the spec as it is now was not measured yet."
 _CHOICES = {"all": "all", "worse": "got worse", "better": "got better", "wrong": "still wrong"}
 _OUTCOMES: dict[tuple[bool, bool | None], tuple[str, Tone]] = {
     (True, True): ("= right", "quiet"),
@@ -34,10 +36,19 @@ _OUTCOMES: dict[tuple[bool, bool | None], tuple[str, Tone]] = {
 
 
 def read_results(layout: ProjectLayout) -> ResultsView:
-    """Return what the latest plan measured. Raises TailorError when nothing was."""
+    """Return what the latest plan measured, or the one that was measured last. Raises TailorError when none was."""
     from tools.client import Tailor
+    from tools.errors import UsageError
+    from tools.status import last_measured
 
-    return results_view(Tailor(layout.root, spec_name=layout.spec_name).results(num_rows=0))
+    tailor = Tailor(layout.root, spec_name=layout.spec_name)
+    try:
+        return results_view(tailor.results(num_rows=0))
+    except UsageError:
+        if (earlier := last_measured(layout)) is None:
+            raise
+        view = results_view(tailor.results(earlier, num_rows=0))
+        return replace(view, warnings=(_EARLIER, *view.warnings))
 
 
 def results_view(results: "JsonDict") -> ResultsView:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from agent.events import AgentEvent
     from agent.tui.screens.workspace import Workspace
 
+_GO_ON = "Enter goes on, or write; / for commands, @ for files"
+
 
 class Router:
     """Draws one workspace."""
@@ -109,6 +111,7 @@ class Router:
         self._screen.query_one(HeaderLine).show(header)
         self._screen.query_one(StageRail).show(stage_views(now))
         self._screen.query_one(StatusLine).show(status_view(now))
+        self._screen.query_one(Prompt).set_enabled_hint(_GO_ON if now.can_go_on and now.question is None else "")
 
     def _open_by_itself(self, before: AppState, now: AppState) -> None:
         panes = self._screen.panes

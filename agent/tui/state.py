@@ -37,6 +37,10 @@ class ProjectFacts:
     """Ids of runs at work, servers left out."""
     serving: tuple[str, ...] = ()
     """Ids of runs that serve a model."""
+    has_votes: bool = False
+    """Whether the person voted in the playground."""
+    is_planned: bool = True
+    """Whether the latest plan was made from the spec as it is now."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,11 @@ class AppState:
     @property
     def can_go_on(self) -> bool:
         """Whether an empty message means to go on: the guide says so while something is left to plan or to run."""
-        is_left = not self.facts.steps or any(state != "succeeded" for _id, _kind, _title, state in self.facts.steps)
-        return self.brain.startswith("guide") and self.mode == "YOU" and self.spec_state == "saved" and is_left
+        facts = self.facts
+        # a server that ended is started again when it is asked for, not by an Enter
+        is_left = any(state not in ("succeeded", "ended") for _id, _kind, _title, state in facts.steps)
+        is_open = is_left or not facts.steps or not facts.is_planned
+        return self.brain.startswith("guide") and self.mode == "YOU" and self.spec_state == "saved" and is_open
 
     @property
     def mode(self) -> Mode:

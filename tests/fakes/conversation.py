@@ -76,7 +76,8 @@ class Conversation:
 
     @property
     def question(self) -> Question:
-        return self.last(Question)
+        """The last question, whichever piece of work asked it."""
+        return self.last(Question).model_copy(update={"node": "", "again": False})
 
     @property
     def diff(self) -> str:

@@ -15,7 +15,7 @@ from tools.registry import TOOLS, ToolCall, ToolDef, tool
 
 ROOT = Path(__file__).resolve().parents[2]
 # where a person's own words are read; nothing a model says gets there
-HUMAN_DOORS = {"agent/headless.py", "agent/run_command.py"}
+HUMAN_DOORS = {"agent/headless.py", "agent/run_command.py", "agent/tui/deciding.py", "agent/tui/desk.py"}
 EFFECTS = {
     "project_status": "read", "inspect_data": "read", "show_data": "read", "show_spec": "read", "create_spec": "write",
     "update_spec": "write", "undo_spec": "write", "make_plan": "read", "run_steps": "execute", "show_results": "read",

@@ -15,7 +15,7 @@ from tools.data.quality import QualityReport
 from tools.errors import UsageError
 from tools.evaluation.step import Baseline
 from tools.ledger import Ledger, ModelRecord, StepRecord
-from tools.status import data_files, data_quality
+from tools.status import data_files, data_quality, last_measured
 
 
 @pytest.fixture
@@ -131,6 +131,19 @@ def test_results_are_refused_when_nothing_was_measured(tailor: Tailor):
         tailor.results("sha256:0000")
     with pytest.raises(UsageError, match="There is no run r9"):
         tailor.results("r9")
+
+
+def test_results_name_the_run_that_was_measured_last_when_the_newest_plan_was_not(baseline_only: Tailor):
+    layout = baseline_only.layout
+    plan = baseline_only.known_plan()
+    with Ledger(layout.ledger_path) as ledger:
+        record(ledger, plan.hash, "evaluate", "succeeded", {"evaluation": "e"})
+        ledger.record_plan(plan.model_copy(update={"notes": ("another plan",)}))
+    newest = baseline_only.known_plan()
+    assert newest.hash != plan.hash
+    assert last_measured(layout) == plan.hash
+    with pytest.raises(UsageError, match="An earlier plan was measured: `tailor report"):
+        baseline_only.results()
 
 
 @pytest.fixture

@@ -46,5 +46,9 @@ class StatusView:
     num_waiting: int
     """Approvals that were put off."""
     spec_state: Literal["none", "saved", "unsaved", "invalid", "conflict"]
+    num_serving: int = 0
+    """Servers that answer."""
+    rule: str = ""
+    """How approvals are asked for, where it is not step by step."""
     activity: str = ""
     """What goes on, as `asking the model, 4 s`; empty when nothing does."""

@@ -21,6 +21,7 @@ SETTLE_S = 0.08
 """How long a decision waits for a further key."""
 _WORDS = "Only the keys below count here. To write something, press Esc first: the approval waits."
 _KEYS = frozenset("yaendjkgG") | {"space", "shift+g"}
+_TOO_EARLY = "That key came too early, so nothing was decided. Press it again."
 _TOO_FAST = "Several keys came at once, so nothing was decided. Press the key again."
 
 
@@ -125,7 +126,7 @@ class ApprovalPanel(Widget, can_focus=True):
         refused: str | None = ""
         if not self._guard.may_decide() and not is_text:
             self._guard.ignored()
-            refused = None
+            refused = _TOO_EARLY if self._foot.field.purpose else None
             event.stop()
             event.prevent_default()
         elif self._settling.stop():

@@ -124,7 +124,8 @@ class StatusLine(Widget):
         view = self._view
         waiting = (" ! 1 waiting (F2)", "bold $text-warning") if view.num_waiting else ""
         head = Content.assemble((f" {view.mode}", _MODE_STYLES[view.mode]), waiting)
-        rest = [_money(view), f"jobs {view.num_jobs}", _SPEC_WORDS[view.spec_state], view.activity]
+        jobs = f"jobs {view.num_jobs}{' and a server' if view.num_serving else ''}"
+        rest = [view.rule, _money(view), jobs, _SPEC_WORDS[view.spec_state], view.activity]
         tail = Content("".join(f" · {part}" for part in rest if part))
         # the name of a model gives way before money and jobs do
         room = max(_LEAST_NAME, self.size.width - head.cell_length - tail.cell_length - 1)

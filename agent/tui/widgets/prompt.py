@@ -55,7 +55,7 @@ class Prompt(Vertical):
         self._area = PromptArea(PLACEHOLDER, self._pastes)
         self._bar = QuestionBar()
         self._list = CompletionList(CompletionSource(folder) if folder else None)
-        acts = PromptActs(self._send, self._answer, self.set_text, self._help)
+        acts = PromptActs(self._send, self._answer, self.set_text, self._help, self.clear)
         self._keys = PromptKeys(self._area, self._bar, self._list, self._recall, acts)
         self._area.before_key = self._keys.take
 

@@ -27,6 +27,8 @@ class PromptActs:
     recall: Callable[[str], None]
     """Puts an earlier prompt into the field."""
     help: Callable[[], None]
+    clear: Callable[[], object]
+    """Empties the field."""
 
 
 class PromptKeys:
@@ -47,6 +49,7 @@ class PromptKeys:
             "enter": self._enter,
             "tab": self.complete,
             "escape": self._escape,
+            "ctrl+c": self._interrupt,
             "up": lambda: self._vertical(-1),
             "down": lambda: self._vertical(1),
             **dict.fromkeys(_NEW_LINE, self._new_line),
@@ -104,6 +107,13 @@ class PromptKeys:
         answer = self._bar.answer if self._bar.asked is not None else ""
         if answer is not None and time.monotonic() >= self.settled_at:
             self._acts.answer(answer)
+        return True
+
+    def _interrupt(self) -> bool:
+        """Empty the field before the next key; what is selected is copied and the rest decided by the screen."""
+        if not self._area.text or self._area.selected_text or self._area.screen.get_selected_text():
+            return False
+        self._acts.clear()
         return True
 
     def _send(self) -> bool:

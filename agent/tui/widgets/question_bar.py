@@ -146,6 +146,6 @@ def shows_all_answers(asked: Asked) -> bool:
 
 
 def _question_of(text: str) -> str:
-    """Return the line that asks: what stands before it leads up to it."""
+    """Return the last line that asks: what stands before it leads up to it."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return next((line for line in lines if "?" in line), lines[0] if lines else "")
+    return next((line for line in reversed(lines) if "?" in line), lines[0] if lines else "")

@@ -144,7 +144,8 @@ class RowsArea(Vertical):
             self._is_new = False
             self.table.begin(event.found.total, self._columns)
         self.table.put(event.offset, event.found.rows)
-        self.query_one("#rows-title", Static).update(self._title(event.found))
+        none = "" if event.found.total else "  (no such row)"
+        self.query_one("#rows-title", Static).update(self._title(event.found) + Content(none))
 
     def on_rows_area__whole(self, event: _Whole) -> None:
         """Show a row over the screen."""
