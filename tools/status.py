@@ -179,6 +179,20 @@ def _spec_state(layout: ProjectLayout) -> JsonDict:
     return {"state": "valid", "name": loaded.spec.name, "hash": loaded.hash, "path": layout.spec_name}
 
 
+def last_measured(layout: ProjectLayout) -> str | None:
+    """Return the hash of the plan that was evaluated last, whichever plan came after it; None when none was."""
+    record = _last_evaluated(layout)
+    return record.plan if record is not None else None
+
+
+def _last_evaluated(layout: ProjectLayout) -> StepRecord | None:
+    if not layout.ledger_path.exists():
+        return None
+    with Ledger(layout.ledger_path) as ledger:
+        evaluated = [record for record in ledger.steps() if record.step == "evaluate" and record.state == "succeeded"]
+    return max(evaluated, key=lambda record: record.ended_at or 0.0, default=None)
+
+
 def _find_plan(layout: ProjectLayout, ledger: Ledger, of: str | None) -> Plan:
     if of is None:
         plan = ledger.latest_plan()
@@ -236,8 +250,11 @@ def _measurement(layout: ProjectLayout, plan: Plan, records: dict[str, StepRecor
         )
     measured = _succeeded(records, "evaluate") or _succeeded(records, "baseline")
     if measured is None or measured.result is None:
+        earlier = _last_evaluated(layout)
+        shown = f" An earlier plan was measured: `tailor report {earlier.run_id}`." if earlier is not None else ""
         raise UsageError(
-            f"Nothing was measured yet for the plan of {plan.name}.", "Run it: `tailor run` asks before each step."
+            f"Nothing was measured yet for the plan of {plan.name}.",
+            f"Run it: `tailor run` asks before each step.{shown}",
         )
     return measured.result
 
