@@ -92,12 +92,14 @@ def project(tmp_path: Path) -> Path:
 async def at_rest(app: QuietApp, pilot: Pilot[Any]) -> str:
     """Wait until the screen stands still; return it."""
     before, num_same = "", 0
+    # a curve is drawn five times a second at most
+    num_wanted = 14 if app.workspace.query("LossPlot") else 3
     for _ in range(150):
         await pilot.pause(0.02)
         text = "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips()) + "\n"
         num_same = num_same + 1 if text == before else 0
         before = text
-        if num_same == 3:
+        if num_same == num_wanted:
             return text
     raise AssertionError(f"the screen did not come to rest:\n{before}")
 
