@@ -28,7 +28,7 @@ demo: $(READY)
 	@rm -rf demo-project
 	@$(BIN)/python -m tools.demo demo-project
 	@if [ -t 0 ] && [ -t 1 ]; then \
-		mkdir -m 700 demo-project/.tailor && $(BIN)/tailor -C demo-project; \
+		$(BIN)/tailor -C demo-project; \
 	else \
 		$(BIN)/tailor -C demo-project chat --answers demo-project/answers.txt; \
 	fi

@@ -125,7 +125,7 @@ def test_error_panel_shows_what_failed(size, drive, screen_text, screen_snapshot
     class Bare(CrashSafe[None]):
         def on_mount(self) -> None:
             words = "ValueError: the row has 3 columns, the header 4, in a file with quite a long name.csv"
-            self.push_screen(ErrorScreen(words, "The details are in /work/support/.tailor/tailor.log."))
+            self.push_screen(ErrorScreen(words, "The details are in /home/ada/support/.tailor/tailor.log."))
 
     app = Bare()
 

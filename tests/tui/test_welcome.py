@@ -22,7 +22,7 @@ async def settle(app: WelcomeApp, pilot) -> None:
 def test_welcome_offers_four_ways_when_the_folder_is_empty(size, drive, screen_text, screen_snapshot, monkeypatch):
     monkeypatch.setattr("os.scandir", lambda _: _Entries())
     monkeypatch.setattr("os.access", lambda *_: True)
-    app = WelcomeApp(Path("/work/support"))
+    app = WelcomeApp(Path("/home/ada/support"))
 
     async def script(_pilot) -> None:
         assert screen_text(app) == screen_snapshot(name=f"welcome-{size[0]}")
