@@ -24,6 +24,7 @@ from agent.tui.textual_fixes import apply_fixes, settle_memory
 from agent.tui.theme import THEMES, choose_theme
 from agent.tui.typing_guard import TypingGuard
 from agent.tui.wishes import Wishes
+from specs.errors import TailorError
 from specs.layout import ProjectLayout
 from tools.escape import visible
 
@@ -189,8 +190,6 @@ class TailorApp(Wishes, CrashSafe[None]):
         self.run_worker(self._open, thread=True, group="open")
 
     def _open(self) -> None:
-        from specs.errors import TailorError
-
         try:
             bridge, restored = self.desk.open(self._wake)
         except TailorError as error:

@@ -1,4 +1,4 @@
-"""Follows a run by its directory, and lists and stops runs. For threads: everything here touches the disk.
+"""Follows a run by its directory, and lists runs. For threads: everything here touches the disk.
 
 The directory is the truth, so an app that is opened anew shows the whole curve and the log of what happened meanwhile.
 """
@@ -22,7 +22,7 @@ from tools.errors import ToolError
 from tools.escape import one_line
 from tools.runs import EventReader, PlacedEvent, RunInfo, run_info, run_manifest
 
-__all__ = ["JobList", "RunFollower", "RunLook", "fold", "fold_all", "run_ids", "stop", "stop_sentences"]
+__all__ = ["JobList", "RunFollower", "RunLook", "fold", "fold_all", "run_ids", "stop_sentences"]
 
 _STATE_EVERY_S = 5.0
 """How often the state of a run without marks of its own is looked at; of others whenever a mark changes."""
@@ -217,17 +217,6 @@ def _job_row(info: RunInfo, manifest: RunManifest) -> JobRow:
         created_at=info.created_at,
         note=one_line(info.url or reason or ", ".join(model.name for model in models), 300),
     )
-
-
-def stop(layout: ProjectLayout, run_id: str) -> str:
-    """Stop a run and return what came of it. For a thread: it waits for the job to save, up to half a minute.
-
-    Raises:
-        ToolError: there is no such run, or it does not end.
-    """
-    from tools.running import stop_run
-
-    return str(stop_run(layout, run_id)["message"])
 
 
 def stop_sentences(view: RunView) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.tui.run_follow import JobList, RunFollower, run_ids, stop
+from agent.tui.run_follow import JobList, RunFollower, run_ids
 from agent.tui.viewmodels.run import JobRow
 from specs.events import CheckpointSaved, Progress, Serving, Started
 from specs.layout import ProjectLayout, RunLayout
@@ -17,6 +17,7 @@ from specs.run import TrainReport
 from tests.fakes import run_folder as folder
 from tools.backends.local.marks import JobFacts, process_start, write_job
 from tools.errors import UsageError
+from tools.running import stop_run
 
 NASTY = "[/x] \x1b[31m\nred"
 
@@ -312,7 +313,7 @@ def test_stop_says_what_came_of_it_and_leaves_the_message(layout: ProjectLayout)
     ending = folder.finished("stopped", "Stopped on request.", "Start the step again to go on from its checkpoint.")
     folder.tell(run, started(), folder.step(1, 2.0), ending)
     folder.end(run, rc=4)
-    assert stop(layout, "r1") == "Run r1 is stopped."
+    assert stop_run(layout, "r1")["message"] == "Run r1 is stopped."
     assert RunFollower(layout, "r1").look().view.message == "Stopped on request."
 
 
@@ -321,6 +322,6 @@ def test_stop_writes_the_stop_file_that_makes_a_job_save_and_end(layout: Project
     folder.launch(run)
     folder.tell(run, started())
     folder.lock(run)
-    stop(layout, "r1")
+    stop_run(layout, "r1")
     assert run.stop_path.exists()
     assert RunFollower(layout, "r1").look().view.state == "stopped"

@@ -11,9 +11,8 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from agent.tui.screens.dialog import Dialog
-from agent.tui.viewmodels.frame import StageView
+from agent.tui.viewmodels.frame import STAGE_GLYPHS, StageView
 
-_GLYPHS = {"todo": "○", "running": "●", "waiting": "!", "done": "✓", "failed": "✗"}
 _WORDS = {"todo": "to do", "running": "at work", "waiting": "waits for you", "done": "done", "failed": "failed"}
 
 
@@ -64,6 +63,6 @@ class StagesScreen(Dialog[int | None]):
 
 
 def _stage_text(stage: StageView) -> Content:
-    head = f"{_GLYPHS[stage.state]} {stage.number} {stage.title} · {_WORDS[stage.state]}"
+    head = f"{STAGE_GLYPHS[stage.state]} {stage.number} {stage.title} · {_WORDS[stage.state]}"
     detail = "".join(f"\n    {line}" for line in stage.detail.splitlines())
     return Content.assemble((head, "bold"), (detail, "$foreground-muted"))

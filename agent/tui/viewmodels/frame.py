@@ -1,10 +1,12 @@
 """The lines around the body: header, stage rail, status line."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 StageName: TypeAlias = Literal["interview", "data", "train", "eval", "deploy", "play"]
 StageState: TypeAlias = Literal["todo", "running", "waiting", "done", "failed"]
+STAGE_GLYPHS: Mapping[StageState, str] = {"todo": "○", "running": "●", "waiting": "!", "done": "✓", "failed": "✗"}
 Mode: TypeAlias = Literal["YOU", "AGENT", "ASK", "RUN", "OFF"]
 """Whose move it is: the person, the agent, an approval, a job that is being watched; OFF while there is no engine."""
 

@@ -5,9 +5,8 @@ from textual.content import Content
 from textual.widget import Widget
 
 from agent.tui.messages import StageChosen
-from agent.tui.viewmodels.frame import HeaderView, StageName, StageView, StatusView
+from agent.tui.viewmodels.frame import STAGE_GLYPHS, HeaderView, StageName, StageView, StatusView
 
-_GLYPHS = {"todo": "○", "running": "●", "waiting": "!", "done": "✓", "failed": "✗"}
 _STAGE_STYLES = {
     "todo": "",
     "running": "bold $text-accent",
@@ -102,7 +101,7 @@ class StageRail(Widget):
 
     def _label(self, stage: StageView) -> str:
         short = self.size.width < 66
-        return f"{_GLYPHS[stage.state]}{stage.number} {stage.title[:4] if short else stage.title}"
+        return f"{STAGE_GLYPHS[stage.state]}{stage.number} {stage.title[:4] if short else stage.title}"
 
 
 class StatusLine(Widget):
