@@ -5,15 +5,17 @@ nothing: a `SpecView` does.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from agent.tui.spec_buffer import Author, DiskText, Seen, SpecBuffer, editor_text, file_text
-from agent.tui.spec_disk import Draft, SpecDisk
+from agent.tui.spec_disk import Draft, Errand, SpecDisk
 from agent.tui.spec_merge import Choice
 from specs.errors import TailorError
 
 _UNKNOWN = (-1,)
+_Found = TypeVar("_Found")
 
 
 class SpecView(Protocol):
@@ -57,6 +59,9 @@ class SpecDesk:
         self._stamp: tuple[int, ...] | None = _UNKNOWN
         self._drafted: str | None = None
         self._kept: Seen | None = None
+        self._errand: Errand[Any] | None = None
+        self._writes: str | None = None
+        """The file's text that the errand writes."""
         self._told = ""
 
     async def open(self) -> None:
@@ -163,25 +168,55 @@ class SpecDesk:
 
         It waits for the disk: for the moments when no thread would do, the app ending or another editor opening.
         """
-        text = self._view.text()
+        self._end_errand()
+        if not self.is_open:
+            return False
+        with contextlib.suppress(OSError, TailorError):
+            # an invalid text stays a draft; a full disk is told of when the next save fails
+            self._save_at_once(self._view.text())
+        with contextlib.suppress(OSError):
+            self._remember()
         buffer = self.buffer
-        if not self.is_open or not buffer.is_dirty(text):
-            return buffer.is_on_disk and buffer.pending is None
-        raw = file_text(text, buffer.raw)
-        try:
+        return buffer.is_on_disk and buffer.pending is None and not buffer.is_dirty(self._view.text())
+
+    def _save_at_once(self, text: str) -> None:
+        buffer = self.buffer
+        if buffer.is_dirty(text):
+            raw = file_text(text, buffer.raw)
             self._disk.keep_draft(Draft(raw, buffer.raw))
             self._drafted = text
             if not self._may_save(text, is_wanted=False):
-                return False
+                return
             if self._disk.save(raw, buffer.raw if buffer.is_on_disk else "") is not None:
-                return False
+                return
+            self._written(raw)
+        if buffer.is_on_disk:
             self._disk.drop_draft()
-        except (OSError, TailorError):
-            # an invalid text stays a draft; a full disk is told of when the next save fails
-            return False
-        self._drafted, self._stamp = None, _UNKNOWN
-        buffer.saved(raw)
-        return True
+            self._drafted = None
+
+    async def _in_thread(self, work: Callable[[], _Found], writes: str | None = None) -> _Found:
+        """Change files in a thread. Whoever cannot wait for the loop ends it with `_end_errand` and takes over."""
+        errand = self._errand = Errand(work)
+        self._writes = writes
+        await asyncio.to_thread(errand.do)
+        if self._errand is not errand or errand.found is None:
+            raise asyncio.CancelledError
+        self._errand = None
+        return errand.found[0]
+
+    def _end_errand(self) -> None:
+        """Bring what a thread does with the files to its end; a text may have been changed back since it began."""
+        errand, self._errand = self._errand, None
+        if errand is None:
+            return
+        errand.end()
+        if self._writes is not None and errand.found == (None,):
+            self._written(self._writes)
+
+    def _written(self, raw: str) -> None:
+        # another writer may have come right after: the next look reads the file again
+        self._stamp = _UNKNOWN
+        self.buffer.saved(raw)
 
     def _may_save(self, text: str, *, is_wanted: bool) -> bool:
         buffer = self.buffer
@@ -205,8 +240,9 @@ class SpecDesk:
     async def _write(self, text: str) -> None:
         buffer = self.buffer
         raw = file_text(text, buffer.raw)
+        expected = buffer.raw if buffer.is_on_disk else ""
         try:
-            moved = await asyncio.to_thread(self._disk.save, raw, buffer.raw if buffer.is_on_disk else "")
+            moved = await self._in_thread(lambda: self._disk.save(raw, expected), writes=raw)
         except TailorError as error:
             await self._keep_draft(text)
             self._tell(error.message, error.hint)
@@ -215,9 +251,7 @@ class SpecDesk:
             self._take(moved)
             return
         self._told = self.notice = ""
-        # another writer may have come right after: the next look reads the file again
-        self._stamp = _UNKNOWN
-        buffer.saved(raw)
+        self._written(raw)
         await self._drop_draft()
         await self._keep_seen()
 
@@ -226,7 +260,8 @@ class SpecDesk:
             return
         raw = self.buffer.raw
         try:
-            await asyncio.to_thread(self._disk.keep_draft, Draft(file_text(text, raw), raw))
+            draft = Draft(file_text(text, raw), raw)
+            await self._in_thread(lambda: self._disk.keep_draft(draft))
         except (OSError, ValueError) as error:
             self._tell(f"The draft of {self.buffer.name} cannot be kept: {error}.", "Keep this window open.")
         else:
@@ -234,22 +269,24 @@ class SpecDesk:
 
     async def _drop_draft(self) -> None:
         try:
-            await asyncio.to_thread(self._disk.drop_draft)
+            await self._in_thread(self._disk.drop_draft)
         except OSError as error:
             self._tell(f"The old draft of {self.buffer.name} cannot be removed: {error}.")
         else:
             self._drafted = None
 
     async def _keep_seen(self) -> None:
+        if self.buffer.seen == self._kept:
+            return
+        # marks are a help, nothing is lost without them
+        with contextlib.suppress(OSError):
+            await self._in_thread(self._remember)
+
+    def _remember(self) -> None:
         seen = self.buffer.seen
-        if seen is None or seen == self._kept:
-            return
-        try:
-            await asyncio.to_thread(self._disk.keep_seen, seen)
-        except OSError:
-            # marks are a help, nothing is lost without them
-            return
-        self._kept = seen
+        if seen is not None and seen != self._kept:
+            self._disk.keep_seen(seen)
+            self._kept = seen
 
     def _tell(self, message: str, hint: str = "") -> None:
         """Tell a failure once, not at every try."""

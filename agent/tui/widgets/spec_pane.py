@@ -208,8 +208,10 @@ class SpecPane(Vertical):
     def _left(self) -> None:
         """Save, and count the marks as looked at, once the keys go elsewhere."""
         if self._rounds is not None and not self.has_focus_within:
-            self._rounds.desk.buffer.looked()
-            self._redraw()
+            # nothing has the keys when the app ends or is left for another window: what is marked is still news
+            if self.screen.focused is not None:
+                self._rounds.desk.buffer.looked()
+                self._redraw()
             self._rounds.run(self._rounds.save())
 
     @on(SpecConflictBar.Decided)
