@@ -7,15 +7,15 @@ nothing: a `SpecView` does.
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 from agent.tui.spec_buffer import Author, DiskText, Seen, SpecBuffer, editor_text, file_text
-from agent.tui.spec_disk import Draft, Errand, SpecDisk
+from agent.tui.spec_disk import Draft, SpecDisk
+from agent.tui.spec_errands import Errands
 from agent.tui.spec_merge import Choice
 from specs.errors import TailorError
 
 _UNKNOWN = (-1,)
-_Found = TypeVar("_Found")
 
 
 class SpecView(Protocol):
@@ -59,9 +59,7 @@ class SpecDesk:
         self._stamp: tuple[int, ...] | None = _UNKNOWN
         self._drafted: str | None = None
         self._kept: Seen | None = None
-        self._errand: Errand[Any] | None = None
-        self._writes: str | None = None
-        """The file's text that the errand writes."""
+        self._errands = Errands()
         self._told = ""
 
     async def open(self) -> None:
@@ -168,7 +166,9 @@ class SpecDesk:
 
         It waits for the disk: for the moments when no thread would do, the app ending or another editor opening.
         """
-        self._end_errand()
+        # what is shown may have been changed back since a save began
+        if (raw := self._errands.end()) is not None:
+            self._written(raw)
         if not self.is_open:
             return False
         with contextlib.suppress(OSError, TailorError):
@@ -193,25 +193,6 @@ class SpecDesk:
         if buffer.is_on_disk:
             self._disk.drop_draft()
             self._drafted = None
-
-    async def _in_thread(self, work: Callable[[], _Found], writes: str | None = None) -> _Found:
-        """Change files in a thread. Whoever cannot wait for the loop ends it with `_end_errand` and takes over."""
-        errand = self._errand = Errand(work)
-        self._writes = writes
-        await asyncio.to_thread(errand.do)
-        if self._errand is not errand or errand.found is None:
-            raise asyncio.CancelledError
-        self._errand = None
-        return errand.found[0]
-
-    def _end_errand(self) -> None:
-        """Bring what a thread does with the files to its end; a text may have been changed back since it began."""
-        errand, self._errand = self._errand, None
-        if errand is None:
-            return
-        errand.end()
-        if self._writes is not None and errand.found == (None,):
-            self._written(self._writes)
 
     def _written(self, raw: str) -> None:
         # another writer may have come right after: the next look reads the file again
@@ -242,7 +223,7 @@ class SpecDesk:
         raw = file_text(text, buffer.raw)
         expected = buffer.raw if buffer.is_on_disk else ""
         try:
-            moved = await self._in_thread(lambda: self._disk.save(raw, expected), writes=raw)
+            moved = await self._errands.run(lambda: self._disk.save(raw, expected), writes=raw)
         except TailorError as error:
             await self._keep_draft(text)
             self._tell(error.message, error.hint)
@@ -261,7 +242,7 @@ class SpecDesk:
         raw = self.buffer.raw
         try:
             draft = Draft(file_text(text, raw), raw)
-            await self._in_thread(lambda: self._disk.keep_draft(draft))
+            await self._errands.run(lambda: self._disk.keep_draft(draft))
         except (OSError, ValueError) as error:
             self._tell(f"The draft of {self.buffer.name} cannot be kept: {error}.", "Keep this window open.")
         else:
@@ -269,7 +250,7 @@ class SpecDesk:
 
     async def _drop_draft(self) -> None:
         try:
-            await self._in_thread(self._disk.drop_draft)
+            await self._errands.run(self._disk.drop_draft)
         except OSError as error:
             self._tell(f"The old draft of {self.buffer.name} cannot be removed: {error}.")
         else:
@@ -280,7 +261,7 @@ class SpecDesk:
             return
         # marks are a help, nothing is lost without them
         with contextlib.suppress(OSError):
-            await self._in_thread(self._remember)
+            await self._errands.run(self._remember)
 
     def _remember(self) -> None:
         seen = self.buffer.seen

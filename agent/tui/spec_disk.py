@@ -7,18 +7,14 @@ they cannot be read, the editor works without them.
 import hashlib
 import json
 import os
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from agent.tui.spec_buffer import DiskText, LineProblem, Seen, check_text
 
 if TYPE_CHECKING:
     from specs.layout import ProjectLayout
-
-_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True)
@@ -37,32 +33,6 @@ class Opening:
     disk: DiskText
     draft: Draft | None
     seen: Seen | None
-
-
-class Errand(Generic[_Found]):
-    """One piece of work on the files that a thread does, and that another thread can bring to its end.
-
-    Args:
-        work: does it.
-    """
-
-    def __init__(self, work: Callable[[], _Found]) -> None:
-        self._work = work
-        self._lock = threading.Lock()
-        self._is_called_off = False
-        self.found: tuple[_Found] | None = None
-        """What the work returned; None while it is not done."""
-
-    def do(self) -> None:
-        """Do the work, unless it was called off before. Raises what the work raises."""
-        with self._lock:
-            if not self._is_called_off:
-                self.found = (self._work(),)
-
-    def end(self) -> None:
-        """Wait for work that has begun, and call off what has not."""
-        with self._lock:
-            self._is_called_off = True
 
 
 class SpecDisk:
