@@ -5,6 +5,7 @@ Must not import torch or any other heavy package itself: `--help` works with pyd
 
 import argparse
 import faulthandler
+import signal
 import sys
 from pathlib import Path
 
@@ -31,4 +32,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    # Python's own end takes the default handlers back: a request to stop that comes then would read as a killed job
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(code)

@@ -22,6 +22,8 @@ def tell(run_dir: Path, kind: str, **fields: object) -> None:
 
 def finish(run_dir: Path, state: str, message: str, code: int) -> int:
     tell(run_dir, "finished", state=state, message=message, exit_code=code, seconds=0.1)
+    # as the trainer does: a request to stop that comes while the interpreter ends changes nothing
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     return code
 
 
