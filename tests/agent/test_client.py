@@ -48,7 +48,7 @@ def to_the_approval(engine: EngineClient) -> ApprovalRequested:
 
 
 def test_engine_is_started_again_and_finishes_when_it_is_killed_while_training(project):
-    (project / "quick.json").write_text('{"train_s": 1.5}')
+    (project / "quick.json").write_text('{"train_s": 60}')
     tailor = Tailor(project, grant_key=KEY)
     with client(project) as engine:
         request = to_the_approval(engine)
@@ -60,6 +60,8 @@ def test_engine_is_started_again_and_finishes_when_it_is_killed_while_training(p
             if is_training and event.event.step == "train" and len(killed) < 2 and engine.pid not in killed:
                 killed.add(engine.pid)
                 os.kill(engine.pid, signal.SIGKILL)
+            if len(killed) == 2:
+                (project / "enough").touch()
     assert len(killed) == 2
     assert sum(isinstance(event, Notice) and "died" in event.message for event in events) == 2
     assert last(events, TurnFinished).plan_state == "succeeded"

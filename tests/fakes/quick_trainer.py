@@ -1,6 +1,7 @@
 """A trainer without a model: right answers for the custom model, wrong ones for the base, in milliseconds.
 
-Everything around the job is real. Standard library only. A file `quick.json` in the project may slow training down.
+Everything around the job is real. Standard library only. A file `quick.json` in the project may slow training down, and
+a file `enough` ends it.
 """
 
 import argparse
@@ -67,6 +68,8 @@ def train(run_dir: Path) -> int:
         )  # fmt: skip
         if (run_dir / "stop").exists():
             return finish(run_dir, "stopped", 4)
+        if (run_dir.parents[2] / "enough").exists():
+            break
         time.sleep(options(run_dir).get("train_s", 0) / total)
     model_dir = run_dir / "model"
     model_dir.mkdir(exist_ok=True)
