@@ -12,11 +12,13 @@ _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 def visible(text: str, limit: int = 400) -> str:
     """Return `text` with control, ANSI, bidi, zero-width and unassigned characters as escapes.
 
-    The text is cut to `limit` characters; the cut is marked with the number of characters left out.
+    The text is cut to `limit` characters, unless what is left out is no longer than the mark that tells how much it is.
     """
-    shown = "".join(_show(character) for character in text[:limit])
     left_out = len(text) - limit
-    return f"{shown}… ({left_out} more characters)" if left_out > 0 else shown
+    mark = f"… ({left_out} more characters)"
+    if left_out <= len(mark):
+        return "".join(map(_show, text))
+    return "".join(map(_show, text[:limit])) + mark
 
 
 def one_line(text: str, limit: int = 120) -> str:

@@ -23,3 +23,8 @@ def test_one_line_stays_on_one_line():
 @given(st.text())
 def test_nothing_a_terminal_obeys_is_left(text: str):
     assert not any(ord(character) < 32 or 0x7F <= ord(character) < 0xA0 for character in one_line(text, 10_000))
+
+
+def test_text_is_shown_whole_when_the_mark_would_be_longer_than_what_it_replaces():
+    assert visible("x" * 30, limit=10) == "x" * 30
+    assert visible("\x1b" * 11, limit=10) == "\\x1b" * 11
