@@ -28,6 +28,15 @@ from tools.client import Tailor
 BEGIN = 1_790_000_000.0
 PLAN = "sha256:9d7a"
 TASK = "Tickets come from a CSV export. Route them; replies stay short."
+FIGURES = """The check is reached.
+
+check       wanted  base              custom            difference          rows  cost per 1,000  latency p95
+──────────  ──────  ────────────────  ────────────────  ──────────────────  ────  ──────────────  ───────────
+macro_f1    ✓ 80.0  71.3 (68.1…74.5)  84.2 (81.6…86.8)  +12.9 (+9.1…+16.7)  300   $0.02           210 ms
+valid_json  ✓ 95.0  90.0 (86.1…92.9)  100.0 (98.7…100)  +10.0 (+6.7…+13.7)  300   $0.02           210 ms
+
+- macro_f1: better than the base model by +12.9 points (+9.1 to +16.7), 62 rows won, 23 lost, p < 0.001."""
+"""What was measured, as code words it."""
 ANSWER = """Thank you. I read **2,000 rows** of `data/tickets.csv`:
 
 | label | rows | example |

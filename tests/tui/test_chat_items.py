@@ -18,11 +18,9 @@ from agent.tui.viewmodels.chat import (
 )
 from agent.tui.widgets.chat_items import Place, item_blocks
 from agent.tui.widgets.transcript import Transcript
+from tests.fakes.screen_scenes import FIGURES
 
 T = 1_790_000_000.0
-FIGURES = """                 base    tuned   change (95 % interval)      passed   rows   cost per 1,000   latency p95
-macro-F1        0.713    0.842   +0.129 (+0.101 to +0.158)   yes       300   $0.02            210 ms
-valid JSON      0.900    1.000   +0.100 (+0.067 to +0.137)   yes       300   $0.02            210 ms"""
 HOSTILE = (
     "[",
     "[/x]",
@@ -93,10 +91,14 @@ def test_item_says_that_a_message_waits_when_it_is_not_sent() -> None:
 
 def test_item_keeps_figures_whole_when_the_screen_is_narrow() -> None:
     wide, narrow = words(Measured("m", T, "results", FIGURES), 120), words(Measured("m", T, "results", FIGURES), 60)
-    assert FIGURES.splitlines()[1] in wide
+    table = FIGURES.splitlines()[2:6]
+    assert all(line in wide for line in table)
     assert "results pane" not in wide
     assert "results pane" in narrow.replace("\n", " ")
-    assert all(line.endswith("…") for line in narrow.splitlines()[1:4])
+    shown = narrow.splitlines()
+    assert all(line.endswith("…") for line in shown[3:7])
+    assert FIGURES.splitlines()[-1] in " ".join(shown)
+    assert not any(line.endswith("…") for line in shown[8:])
 
 
 def test_item_shows_the_reason_when_a_tool_is_refused() -> None:

@@ -21,6 +21,7 @@ from agent.tui.viewmodels.chat import (
 )
 from agent.tui.widgets.chat_items import ItemView
 from agent.tui.widgets.transcript import Transcript
+from tests.fakes.screen_scenes import FIGURES
 
 T = 1_790_000_000.0
 DIFF = """--- spec.yaml
@@ -48,9 +49,6 @@ def route(ticket: str) -> str:
 ```
 
 I set `must_beat: 0.80`. Change it in the spec (F2); I will see your edit."""
-FIGURES = """                 base    tuned   change (95 % interval)      passed   rows   cost per 1,000   latency p95
-macro-F1        0.713    0.842   +0.129 (+0.101 to +0.158)   yes       300   $0.02            210 ms
-valid JSON      0.900    1.000   +0.100 (+0.067 to +0.137)   yes       300   $0.02            210 ms"""
 CONVERSATION: tuple[ChatItem, ...] = (
     Said("u1", T, "user", "Tickets come from a CSV export. Four labels.\nReplies should be short."),
     ToolUse("t1", T + 1, "Read data/train.csv", "done", 0.4, "2,000 rows, 4 columns"),

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
 from typing import ClassVar, Literal
 
 from textual import events
@@ -42,6 +43,8 @@ _GLYPHS = {
     "error": ("✗", "$text-error", "Error: "),
 }
 _DIFF_STYLES = {"+": "$text-success", "-": "$text-error"}
+_RULE = re.compile(r"─+( +─+)*")
+"""The line below the head of a table."""
 _HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)")
 _SEAMLESS_SECONDS = 600
 """How long one speaker may go on under one heading."""
@@ -233,22 +236,29 @@ def _plan(item: PlanShown) -> list[Block]:
 
 
 def _measured(item: Measured, is_open: bool) -> list[Block]:
-    text = shown(item.text).rstrip("\n")
+    lines = shown(item.text).rstrip("\n").split("\n")
     if item.what == "answers":
-        lines = [
-            _behind(Content(" " * (len(line) - len(line.lstrip(" ")))), Content(line.lstrip(" ")))
-            for line in text.split("\n")
-        ]
-        return [Prose(Content.styled("Answers of the models", "bold")), *lines]
-    lines = text.split("\n")
+        return [Prose(Content.styled("Answers of the models", "bold")), *map(_hanging, lines)]
     left = 0 if is_open else len(lines) - RESULT_LINES
     if left > 0:
         lines = lines[:RESULT_LINES]
-    note = "Lines end at the edge here; the results pane shows them whole."
-    blocks: list[Block] = [Prose(Content.styled("Measured", "bold")), Verbatim(Content("\n".join(lines)), note)]
+    blocks: list[Block] = [Prose(Content.styled("Measured", "bold"))]
+    for is_blank, part in groupby(lines, key=lambda line: not line):
+        paragraph = list(part)
+        if is_blank or not any(_RULE.fullmatch(line) for line in paragraph):
+            blocks += map(_hanging, paragraph)
+        else:
+            note = "Lines end at the edge here; the results pane shows them whole."
+            blocks.append(Verbatim(Content("\n".join(paragraph)), note))
     if left > 0:
         blocks.append(Prose(_muted(f"… {left} more lines: Ctrl+O shows them, /results shows every row")))
     return blocks
+
+
+def _hanging(line: str) -> Block:
+    """Return a line that goes on below its first word when it is wrapped."""
+    bare = line.lstrip(" ")
+    return _behind(Content(" " * (len(line) - len(bare))), Content(bare))
 
 
 def _run(item: RunTold, is_open: bool) -> list[Block]:
