@@ -169,7 +169,7 @@ class ApprovalRequested(EventBase):
     diff: str = ""
     """Spec of the plan last approved against this plan's spec; empty for the first."""
     is_first: bool = False
-    """Whether nothing was approved in this conversation before."""
+    """Whether nothing was approved in this project before."""
     reasons: tuple[str, ...] = ()
     """Why approval is asked again, if it is."""
 

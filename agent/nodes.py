@@ -49,7 +49,7 @@ from tools.events import ExecutorEvent, StepFinished
 from tools.steps import JsonDict
 
 Updates = dict[str, Any]
-_WIDTH = 80
+_WIDTH = 76
 _STOPPED = "The user ended the turn before this was done."
 
 
@@ -388,7 +388,7 @@ def _answered(request: ApprovalRequest, answer: ApprovalAnswer, runtime: Runtime
         return _done(request, failure(f"The user did not approve.{said}"), {"goes_on": True})
     if stale := spec_watch.refusal(door.layout, door.known_plan(request.plan).spec_hash):
         return _done(request, failure(stale.message, stale.hint), {"goes_on": True})
-    return {"grants": answer.grants, "approved_plan": request.plan, "goes_on": True}
+    return {"grants": answer.grants, "goes_on": True}
 
 
 def _done(request: ApprovalRequest, outcome: Outcome, updates: Updates, *more: AnyMessage) -> Updates:

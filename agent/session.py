@@ -20,6 +20,7 @@ from agent.state import OPENING, ApprovalAnswer, ConversationState, fresh_state
 from agent.threads import is_about_storage, prune, unkept
 from specs.errors import ExitCode, TailorError
 from tools.escape import visible
+from tools.ledger import Ledger
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_DIFF = 2_000_000
@@ -165,7 +166,7 @@ class AgentSession:
     def _waiting_after(self, snapshot: StateSnapshot) -> Iterator[AgentEvent]:
         values = cast("ConversationState", snapshot.values)
         if pending := _pending(snapshot):
-            yield self._request_event(pending, values)
+            yield self._request_event(pending)
         state = cast("Any", values.get("plan_state", "none"))
         yield TurnFinished(waiting="approval" if pending else "user", plan_state=state)
 
@@ -180,19 +181,17 @@ class AgentSession:
             yield Question.model_validate({**question, "again": True})
         yield from self._waiting_after(snapshot)
 
-    def _request_event(self, pending: Interrupt, values: ConversationState) -> ApprovalRequested:
+    def _request_event(self, pending: Interrupt) -> ApprovalRequested:
         asked = cast("dict[str, Any]", pending.value)
         plan = self._context.door.known_plan(str(asked["plan"]))
-        diff = ""
-        if (approved := values.get("approved_plan")) and approved != plan.hash:
-            before = self._context.door.known_plan(approved).spec_text
-            diff = spec_diff(before, plan.spec_text, _LONGEST_DIFF)
+        with Ledger(self._context.door.layout.ledger_path) as ledger:
+            approved = ledger.approved_plan()
         return ApprovalRequested(
             request_id=_request_id(pending),
             plan=plan,
             steps=plan_cards(plan, frozenset(asked["steps"])),
-            diff=diff,
-            is_first=not values.get("approved_plan"),
+            diff=spec_diff(approved.spec_text, plan.spec_text, _LONGEST_DIFF) if approved else "",
+            is_first=approved is None,
             reasons=tuple(visible(str(reason)) for reason in asked.get("reasons", ())),
         )
 

@@ -71,8 +71,6 @@ class ConversationState(TypedDict, total=False):
     grants: dict[str, str]
     plan: str
     plan_state: str
-    approved_plan: str
-    """Hash of the plan last approved."""
     goes_on: bool
     """Whether the agent speaks next; otherwise the turn ends."""
 
@@ -89,6 +87,5 @@ def fresh_state() -> dict[str, Any]:
         "grants": {},
         "plan": "",
         "plan_state": "none",
-        "approved_plan": "",
         "goes_on": True,
     }

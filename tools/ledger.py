@@ -151,17 +151,21 @@ class Ledger(Database):
 
     def plan(self, plan_hash: str) -> Plan | None:
         """Return a recorded plan. Raises ToolError when its text is not what its hash names."""
-        return self._plan(self.row("SELECT hash, text FROM plans WHERE hash = ?", (plan_hash,)))
+        return _recorded_plan(self.row("SELECT hash, text FROM plans WHERE hash = ?", (plan_hash,)), self.path)
 
     def latest_plan(self, spec_hash: str | None = None) -> Plan | None:
         """Return the plan recorded last, of all or of one spec."""
-        return self._plan(
-            self.row(
-                "SELECT hash, text FROM plans WHERE ?1 IS NULL OR json_extract(text, '$.spec_hash') = ?1"
-                " ORDER BY recorded DESC LIMIT 1",
-                (spec_hash,),
-            )
+        row = self.row(
+            "SELECT hash, text FROM plans WHERE ?1 IS NULL OR json_extract(text, '$.spec_hash') = ?1"
+            " ORDER BY recorded DESC LIMIT 1",
+            (spec_hash,),
         )
+        return _recorded_plan(row, self.path)
+
+    def approved_plan(self) -> Plan | None:
+        """Return the plan that a grant was last made for."""
+        newest = "SELECT plan FROM grants ORDER BY rowid DESC LIMIT 1"
+        return _recorded_plan(self.row(f"SELECT hash, text FROM plans WHERE hash = ({newest})"), self.path)
 
     def add_grant(self, grant: GrantRecord) -> None:
         """Keep a new grant."""
@@ -297,16 +301,17 @@ class Ledger(Database):
         """Return the version number the next model of that name gets, from 1."""
         return max((model.version for model in self.models() if model.name == name), default=0) + 1
 
-    def _plan(self, row: Row | None) -> Plan | None:
-        if row is None:
-            return None
-        plan = Plan.model_validate_json(row["text"])
-        if plan.hash != row["hash"]:
-            raise ToolError(
-                f"A plan in {self.path} is not the one that was recorded: its content does not match its hash.",
-                "Make a new plan with `tailor plan`; the ledger was changed from outside.",
-            )
-        return plan
+
+def _recorded_plan(row: Row | None, path: Path) -> Plan | None:
+    if row is None:
+        return None
+    plan = Plan.model_validate_json(row["text"])
+    if plan.hash != row["hash"]:
+        raise ToolError(
+            f"A plan in {path} is not the one that was recorded: its content does not match its hash.",
+            "Make a new plan with `tailor plan`; the ledger was changed from outside.",
+        )
+    return plan
 
 
 def _text(value: JsonDict) -> str:

@@ -15,8 +15,10 @@ from agent.events import (
     TurnFinished,
 )
 from agent.graph import MAX_SUPERSTEPS
+from specs.edit import Change
 from tests.fakes.conversation import TASK, TO_THE_PLAN, TO_THE_SPEC
 from tests.fakes.scripted_model import ScriptedModel, says
+from tools.client import Tailor
 from tools.errors import BackendError
 
 FIELDS = {
@@ -194,6 +196,19 @@ def test_approval_shows_what_changed_when_a_plan_was_approved_before(guided):
     assert guided.request.diff == ""
     guided.answer("approve", "prepare_data")
     guided.say("make it 2 epochs", "go on")
+    assert "+    epochs: 2" in guided.request.diff
+    assert not guided.request.is_first
+
+
+def test_approval_shows_what_changed_since_a_person_approved_elsewhere(guided):
+    guided.say(*TO_THE_PLAN)
+    assert guided.request.is_first
+    elsewhere = Tailor(guided.root)
+    elsewhere.patch_spec([Change(path="train.0.epochs", value=7)], by_person=True)
+    elsewhere.approve(elsewhere.plan(), ["train"])
+    guided.say("make it 2 epochs", "go on")
+    assert not guided.request.is_first
+    assert "-    epochs: 7" in guided.request.diff
     assert "+    epochs: 2" in guided.request.diff
 
 

@@ -91,7 +91,7 @@ def _reason(why: str) -> str:
 def _diff_rows(view: ApprovalView) -> list[Row]:
     lines = list(_diff_lines(view.diff))
     if not lines:
-        first = "Nothing was approved before, or the spec is as it was then: there is no difference to show."
+        first = "Nothing was approved in this project before: there is no difference to show."
         return [Row(first if view.is_first else "No change of the spec since you last approved.", "diff")]
     rows = [Row("Spec you last approved → this plan's spec:", style="bold")]
     styles = {"+": "$text-success", "-": "$text-error"}
