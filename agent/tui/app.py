@@ -70,6 +70,9 @@ class TailorApp(Wishes, CrashSafe[None]):
     """
 
     TITLE = "tailor"
+    CSS = """
+    TextArea .text-area--placeholder, Input > .input--placeholder, Input > .input--suggestion { color: $text-muted; }
+    """
     COMMANDS: ClassVar[set[Callable[[], "type[Provider]"]]] = {_command_provider}  # type: ignore[assignment]
 
     def __init__(

@@ -8,6 +8,17 @@ from collections.abc import Mapping
 
 from textual.theme import BUILTIN_THEMES, Theme
 
+
+def _cursor(foreground: str, background: str) -> dict[str, str]:
+    """Return the colours of a chosen line: on a calm ground, since it holds muted words and words of every state."""
+    return {
+        "block-cursor-foreground": foreground,
+        "block-cursor-background": background,
+        "block-cursor-blurred-foreground": foreground,
+        "block-cursor-blurred-background": background,
+    }
+
+
 DARK = Theme(
     name="tailor-dark",
     primary="#7ab8e8",
@@ -21,6 +32,7 @@ DARK = Theme(
     surface="#1a1e22",
     panel="#23292e",
     dark=True,
+    variables=_cursor("#dde1e4", "#223344"),
 )
 LIGHT = Theme(
     name="tailor-light",
@@ -35,7 +47,7 @@ LIGHT = Theme(
     surface="#fdfdfb",
     panel="#e9ebea",
     dark=False,
-    variables={"foreground-muted": "#5a6269", "markdown-h6-color": "#5a6269"},
+    variables={**_cursor("#1f2428", "#dbe7f1"), "foreground-muted": "#5a6269", "markdown-h6-color": "#5a6269"},
 )
 THEMES = (DARK, LIGHT)
 _LIGHT_BACKGROUNDS = frozenset({"7", "9", "10", "11", "12", "13", "14", "15"})

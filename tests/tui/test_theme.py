@@ -13,7 +13,7 @@ TEXTS = (
     "text-primary", "text-secondary", "text-accent", "text-success", "text-warning", "text-error",
     "markdown-h1-color", "markdown-h6-color", "footer-key-foreground", "footer-foreground",
 )  # fmt: skip
-GROUNDS = ("background", "surface", "panel")
+GROUNDS = ("background", "surface", "panel", "block-cursor-background", "block-cursor-blurred-background")
 ROOT = Path(__file__).resolve().parents[2]
 
 

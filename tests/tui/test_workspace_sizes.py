@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from syrupy.assertion import SnapshotAssertion
+from textual.color import Color
 from textual.pilot import Pilot
 from textual.widget import Widget
 
@@ -19,6 +21,7 @@ from agent.events import TextDelta
 from agent.tui import panes, run_machine
 from agent.tui.keys import KeyBar
 from agent.tui.play_source import PlaygroundSource
+from agent.tui.theme import THEMES
 from agent.tui.viewmodels.play import Said
 from agent.tui.viewmodels.run import MachineView
 from agent.tui.widgets import run_pane
@@ -29,6 +32,7 @@ from agent.tui.widgets.play_parts import PlayPrompt
 from agent.tui.widgets.prompt import Prompt
 from agent.tui.widgets.question_bar import QuestionBar
 from agent.tui.widgets.run_pane import RunPane
+from agent.tui.widgets.spec_text import contrast
 from specs.events import CheckpointSaved, Evaluated, Started
 from specs.layout import ProjectLayout
 from tests.fakes import run_folder
@@ -288,6 +292,41 @@ def test_workspace_looks_as_before_and_shows_every_control_whole_at_every_size(
                     assert text == screen_snapshot(name=f"{name}-{size[0]}")
 
         drive(app, script, SMALL)
+
+
+@pytest.mark.parametrize("theme", [theme.name for theme in THEMES])
+@pytest.mark.parametrize("name", SCENES)
+def test_workspace_can_be_read_when_the_theme_was_changed(name: str, theme: str, project: Path, drive: Any) -> None:
+    scene = SCENES[name]
+    with ExitStack() as stack:
+        scene.prepare(project, stack)
+        app = QuietApp(project)
+
+        async def script(pilot: Pilot[Any]) -> None:
+            app.theme = next(other.name for other in THEMES if other.name != theme)
+            await app.workers.wait_for_complete()
+            await pilot.pause()
+            await scene.play(app, pilot)
+            await at_rest(app, pilot)
+            app.theme = theme
+            await at_rest(app, pilot)
+            assert list(hard_to_read(app)) == []
+
+        drive(app, script, WIDE)
+
+
+def hard_to_read(app: QuietApp) -> Iterator[tuple[str, str, float]]:
+    """Yield words whose contrast is below 4.5, with the widget and the contrast; what lies under a dialog is dimmed."""
+    for y, strip in enumerate(app.screen._compositor.render_strips()):
+        x = 0
+        for text, style, _control in strip:
+            widget = app.screen.get_widget_at(x, y)[0]
+            x += cell_len(text)
+            if not any(map(str.isalnum, text)) or (widget is app.screen and len(app.screen_stack) > 1):
+                continue
+            ratio = contrast(Color.from_rich_color(style.color), Color.from_rich_color(style.bgcolor))
+            if ratio < 4.5:
+                yield type(widget).__name__, text.strip(), round(ratio, 2)
 
 
 def assert_controls_are_whole(app: QuietApp, text: str, size: tuple[int, int]) -> None:

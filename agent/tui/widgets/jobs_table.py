@@ -31,7 +31,11 @@ class JobsTable(ScrollView, can_focus=True):
     }
     DEFAULT_CSS = """
     JobsTable { height: 1fr; background: transparent; overflow-x: hidden; scrollbar-size-vertical: 1; }
-    JobsTable .jobs-table--cursor { background: $primary 30%; text-style: bold; }
+    JobsTable .jobs-table--cursor {
+        color: $block-cursor-foreground;
+        background: $block-cursor-background;
+        text-style: $block-cursor-text-style;
+    }
     JobsTable .jobs-table--running { color: $primary; }
     JobsTable .jobs-table--succeeded { color: $success; }
     JobsTable .jobs-table--failed { color: $error; }
@@ -86,7 +90,8 @@ class JobsTable(ScrollView, can_focus=True):
         if place == self._cursor:
             base += self.get_component_rich_style("jobs-table--cursor", partial=True)
         name = {"lost": "stopped", "waiting": ""}.get(row.state, row.state)
-        state = base + self.get_component_rich_style(f"jobs-table--{name}", partial=True) if name else base
+        is_toned = name and place != self._cursor
+        state = base + self.get_component_rich_style(f"jobs-table--{name}", partial=True) if is_toned else base
         mark = "›" if place == self._cursor else " "
         segments = [Segment(f"{mark} ", base), *_segments(job_cells(row), width - 2, base, state)]
         return Strip(segments).adjust_cell_length(width, base)

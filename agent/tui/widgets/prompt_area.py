@@ -41,7 +41,6 @@ class PromptArea(TextArea, inherit_bindings=False):
     PromptArea {
         border: none; padding: 0; height: auto; max-height: 8; background: transparent;
         &:focus { border: none; }
-        & .text-area--placeholder { color: $text-muted; }
     }
     """
 

@@ -61,6 +61,7 @@ class SpecText(TextArea):
         scrollbar-size-horizontal: 0;
         &:focus { border: none; }
         & .text-area--gutter { color: $text-muted; }
+        & .text-area--cursor-gutter { color: $text; }
         & .spec-text--mark { color: $text-muted; background: $surface; }
         & .spec-text--shown { background: $accent 25%; }
         & .spec-text--wrong { color: $text-error; text-style: bold; }
@@ -87,7 +88,8 @@ class SpecText(TextArea):
 
     def on_mount(self) -> None:
         self._use_app_colours()
-        self.watch(cast("App[Any]", self.app), "theme", self._use_app_colours, init=False)
+        # not the app's `theme` itself, which changes before the colours do
+        cast("App[Any]", self.app).theme_changed_signal.subscribe(self, lambda _theme: self._use_app_colours())
 
     def on_resize(self) -> None:
         """Keep the cursor in view when something below takes rows away."""
