@@ -135,7 +135,7 @@ class GrantVerifier:
         Raises:
             GrantRefused: what differs from what was approved, and the next step.
         """
-        again = f"Approve the step again: tailor run --approve {step.id}"
+        again = f"Approve the step again when it is asked for, or with: tailor run --approve {step.id}"
         grant = self._genuine(grant_id, step, again)
         if grant.digest != step.digest(plan.hash):
             raise GrantRefused(

@@ -123,8 +123,8 @@ def mask_sentence(encoded: Encoded, tokenizer: PreTrainedTokenizerBase) -> str:
     """Return what share of the tokens is trained and the trained part of the first row, for people to check."""
     trained = [token for token in encoded.labels[0] if token != IGNORED]
     return (
-        f"{encoded.trained_share:.0%} of the tokens are trained. "
-        f"Of row {encoded.rows[0].id} the trained part is: {tokenizer.decode(trained)}"
+        f"The loss counts {100 * encoded.trained_share:.0f} % of the tokens; "
+        f"of row {encoded.rows[0].id} it counts: {tokenizer.decode(trained)}"
     )
 
 
