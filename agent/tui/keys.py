@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 from textual.widget import Widget
 
-Context: TypeAlias = Literal["workspace", "stages"]
+Context: TypeAlias = Literal["workspace", "panes"]
 BarWidth: TypeAlias = Literal["always", "wide", "never"]
 _MODIFIERS = ("ctrl", "shift", "alt", "super", "hyper", "meta")
 _TAKEN_BY_PROMPT = {
@@ -42,6 +42,7 @@ _SHORT = {
     "left": "←",
     "right": "→",
     "question_mark": "?",
+    "slash": "/",
 }
 
 
@@ -60,6 +61,8 @@ class KeyAction:
     group: str
     bar: BarWidth = "never"
     context: Context = "workspace"
+    is_at_once: bool = False
+    """Whether it acts before a key right behind it is given to whatever has the keys now."""
 
 
 _MOVE, _TALK, _LOOK, _LEAVE = "Moving", "Talking", "Looking", "Leaving"
@@ -85,10 +88,14 @@ KEYS: tuple[KeyAction, ...] = (
     KeyAction("chat.line_up", "shift+up", "chat_line_up", "Up", "Chat one line up", _MOVE),
     KeyAction("chat.line_down", "shift+down", "chat_line_down", "Down", "Chat one line down", _MOVE),
     KeyAction("chat.end", "end", "chat_end", "End", "Follow the chat again, with empty input", _MOVE),
+    KeyAction(
+        "command", "slash", "command", "Command", "Begin a command from any pane", _TALK, context="panes",
+        is_at_once=True,
+    ),
     *(
         KeyAction(
             f"stage.{number}", str(number), f"stage({number})", "Stage", f"Open stage {number}, outside text fields",
-            _MOVE, context="stages",
+            _MOVE, context="panes",
         )
         for number in range(1, 7)
     ),
@@ -99,7 +106,7 @@ INPUT_KEYS: tuple[tuple[str, str], ...] = (
     ("^j", "New line; also \\ and Enter, and Shift+Enter where the terminal can"),
     ("↑ ↓", "Options of an open question; else what you sent before"),
     ("1–9", "Take an option of the open question, with empty input"),
-    ("/ @", "Commands; files, runs, datasets and keys of the spec"),
+    ("/ @", "Commands, from any pane; files, runs, datasets, keys of the spec"),
     ("Tab", "Complete what the list marks"),
     ("^_ ^y", "Undo and redo what was written"),
 )
@@ -109,7 +116,7 @@ INPUT_KEYS: tuple[tuple[str, str], ...] = (
 def bindings_for(context: Context) -> list[Binding]:
     """Return the bindings of a context, with ids, so that the app's keymap can change them."""
     return [
-        Binding(entry.keys, entry.action, entry.help, show=False, id=entry.id)
+        Binding(entry.keys, entry.action, entry.help, show=False, id=entry.id, priority=entry.is_at_once)
         for entry in KEYS
         if entry.context == context
     ]

@@ -133,7 +133,7 @@ def test_search_and_enter_show_one_row_whole_with_its_source(tailor, drive, scre
     async def script(pilot):
         await loaded(pilot)
         app.area.table.focus()
-        await pilot.press("slash", *"MESSAGE", "space", *"12", "enter")
+        await pilot.press("s", *"MESSAGE", "space", *"12", "enter")
         await settled(pilot)
         assert (app.area.contains, app.area.table.total) == ("MESSAGE 12", 1)
         await pilot.press("enter")

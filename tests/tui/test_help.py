@@ -86,7 +86,7 @@ def test_help_names_every_key_and_command_within_the_width(width: int) -> None:
     text = help_text([("p", "Pause the job [/x]")], {"jobs": "f5"}, width).plain
     flat = " ".join(text.split())
     for entry in KEYS:
-        assert entry.context == "stages" or " ".join(entry.help.split()) in flat or width < 54
+        assert entry.context == "panes" or " ".join(entry.help.split()) in flat or width < 54
     for command in COMMANDS:
         assert command.usage in text
     assert "f5" in text

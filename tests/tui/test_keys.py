@@ -21,7 +21,7 @@ Drive = Callable[..., None]
 class BarApp(App[None]):
     """A key bar at the bottom; notes which actions were carried out."""
 
-    BINDINGS = [*bindings_for("workspace"), *bindings_for("stages")]  # noqa: RUF012
+    BINDINGS = [*bindings_for("workspace"), *bindings_for("panes")]  # noqa: RUF012
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ def test_keys_have_ids_actions_and_keys_of_their_own() -> None:
     assert len({entry.action for entry in KEYS}) == len(KEYS)
     keys = [key for entry in KEYS for key in entry.keys.split(",")]
     assert len(set(keys)) == len(keys)
-    bindings: list[Binding] = [*bindings_for("workspace"), *bindings_for("stages")]
+    bindings: list[Binding] = [*bindings_for("workspace"), *bindings_for("panes")]
     assert {(binding.id, binding.action) for binding in bindings} == {(entry.id, entry.action) for entry in KEYS}
 
 

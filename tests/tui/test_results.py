@@ -176,23 +176,42 @@ def test_filters_that_compare_do_nothing_when_there_is_one_side(baseline, drive)
     drive(app, script)
 
 
+def test_row_is_not_opened_when_its_rows_are_being_replaced(both, drive):
+    app = PaneApp(both)
+
+    async def script(pilot):
+        await loaded(pilot)
+        app.area.table.focus()
+        await pilot.press("end")
+        app.area.table.action_open()
+        app.pane.action_choose("wrong")
+        await settled(pilot)
+        assert not isinstance(app.screen, RowScreen)
+        assert app.area.choice == "wrong"
+        await pilot.press("enter")
+        await settled(pilot)
+        assert isinstance(app.screen, RowScreen)
+
+    drive(app, script)
+
+
 def test_search_shows_the_rows_that_hold_the_text_and_esc_shows_all(both, drive, screen_text):
     app = PaneApp(both)
 
     async def script(pilot):
         await loaded(pilot)
         app.area.table.focus()
-        await pilot.press("slash")
+        await pilot.press("s")
         await pilot.press(*"wabf 11", "enter")
         await settled(pilot)
         assert (app.area.choice, app.area.contains, app.area.table.total) == ("all", "wabf 11", 0)
-        await pilot.press("slash")
+        await pilot.press("s")
         app.screen.query_one(SearchField).value = "QUESTION 11"
         await pilot.press("enter")
         await settled(pilot)
         assert app.area.table.total == 11
         assert "11 found in ▸all 120" in screen_text(app)
-        await pilot.press("slash", "escape")
+        await pilot.press("s", "escape")
         await settled(pilot)
         assert (app.area.table.total, app.area.table.has_focus) == (len(LABELS), True)
 

@@ -13,6 +13,7 @@ from agent.conversation_log import read_conversation
 from agent.events import ApprovalAnswered, ApprovalRequested
 from agent.tui.app import TailorApp
 from agent.tui.screens.confirm import Confirm
+from agent.tui.screens.help import HelpScreen
 from agent.tui.screens.jobs import JobsScreen
 from agent.tui.screens.stages import StagesScreen
 from agent.tui.settings import InterfaceSettings
@@ -283,6 +284,30 @@ def test_keys_return_to_the_prompt_when_a_pane_is_left(project, drive, pane):
         assert app.workspace.query_one(Prompt).text == "z"
 
     drive(app, script)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 40)])
+@pytest.mark.parametrize("pane", ["results", "data", "play", "run"])
+def test_slash_begins_a_command_when_a_pane_has_the_keys(project, drive, pane, size):
+    app = an_app(project)
+
+    async def script(pilot):
+        await ready(app)
+        app.workspace.panes.open(pane)
+        await pilot.pause()
+        await pilot.pause()
+        app.workspace.set_focus(None)
+        for key in ("slash", *"help"):
+            # all on their way before the first acts
+            app.simulate_key(key)
+        await pilot.pause()
+        await pilot.pause()
+        assert app.workspace.query_one(Prompt).text == "/help"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(app.screen, HelpScreen)
+
+    drive(app, script, size)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (140, 40)])

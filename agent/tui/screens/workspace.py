@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.widgets import ContentSwitcher
+from textual.widgets import ContentSwitcher, Input, TextArea
 
 from agent.tui import messages
 from agent.tui.desk import Desk
@@ -41,7 +41,7 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
     """
 
     AUTO_FOCUS = "PromptArea"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for("workspace"), *bindings_for("stages")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for("workspace"), *bindings_for("panes")]
     DEFAULT_CSS = """
     Workspace {
         layout: vertical;
@@ -82,6 +82,12 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
     def on_mount(self) -> None:
         """Take keys from the first frame on."""
         self.query_one(Prompt).focus_input()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the key that begins a command to texts that are written, and to an approval."""
+        if action == "command":
+            return not (self.panes.is_asking or isinstance(self.focused, TextArea | Input))
+        return super().check_action(action, parameters)
 
     def on_screen_resume(self) -> None:
         """A screen on top was closed: a key meant for it must decide nothing here."""

@@ -126,5 +126,13 @@ class TalkKeys:
     def action_history(self) -> None:
         _workspace(self).tailor.commands.carry_out("history")
 
+    def action_command(self) -> None:
+        """Begin a command in the input; it comes with the chat where it is not on the screen."""
+        screen = _workspace(self)
+        prompt = screen.query_one(Prompt)
+        if not prompt.display:
+            screen.panes.open("chat")
+        prompt.begin("/")
+
     def action_mode(self) -> None:
         _workspace(self).tailor.commands.carry_out("mode")

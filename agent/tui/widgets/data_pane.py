@@ -18,7 +18,7 @@ from agent.tui.widgets.data_text import data_content
 from agent.tui.widgets.rows_area import RowsArea
 from specs.layout import ProjectLayout
 
-_HINT = "1 training · 2 validation · 3 test · / find · Enter row"
+_HINT = "1 training · 2 validation · 3 test · s search · Enter row"
 _COLUMNS = (Column("#", 0, 6), Column("source", 0, 20), Column("prompt", 3, 16), Column("completion", 2, 10))
 _NAMES = tuple(name for name, _ in CHOICES)
 

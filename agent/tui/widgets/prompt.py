@@ -121,6 +121,12 @@ class Prompt(Vertical):
         """Give the field the focus."""
         self._area.focus()
 
+    def begin(self, text: str) -> None:
+        """Take the keys at once; begin with `text` where nothing is written."""
+        self.screen.set_focus(self._area)
+        if not self._area.text:
+            self.insert(text)
+
     def _send(self, raw: str) -> None:
         text = self._pastes.expand(raw).strip("\n").rstrip()
         given = read_command(text)

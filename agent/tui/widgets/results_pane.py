@@ -17,8 +17,8 @@ from agent.tui.widgets.results_text import results_content
 from agent.tui.widgets.rows_area import RowsArea
 from specs.layout import ProjectLayout
 
-_HINT = "a all · w worse · b better · f wrong · / find · Enter row"
-_HINT_BASELINE = "a all · f wrong · / find · Enter row"
+_HINT = "a all · w worse · b better · f wrong · s search · Enter row"
+_HINT_BASELINE = "a all · f wrong · s search · Enter row"
 _COLUMNS = (
     Column("#", 0, 6),
     Column("prompt", 4, 10),

@@ -45,9 +45,7 @@ class RowsArea(Vertical):
     RowsArea > SearchField { height: 1; border: none; padding: 0; display: none; background: $boost; }
     RowsArea.-searching > SearchField { display: block; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "search", "Search", key_display="/", show=False, id="rows.search")
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("s", "search", "Search", show=False, id="rows.search")]
 
     app = getters.app(cast("type[App[object]]", App))
 
@@ -128,9 +126,9 @@ class RowsArea(Vertical):
         self._read(event.offset, event.limit)
 
     def on_rows_table_opened(self, event: RowsTable.Opened) -> None:
-        """Read a row whole."""
+        """Read a row whole; one of rows that are about to be replaced is not meant any more."""
         event.stop()
-        if (source := self._source) is None:
+        if (source := self._source) is None or self._is_new:
             return
         read = partial(source.whole, self.choice, self.contains, event.index)
         self._work("whole", self._ticket, lambda: self._Whole(read()))
