@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import json
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -14,6 +15,7 @@ import pytest
 from rich.cells import cell_len
 from syrupy.assertion import SnapshotAssertion
 from textual.color import Color
+from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.widget import Widget
 
@@ -28,10 +30,11 @@ from agent.tui.widgets import run_pane
 from agent.tui.widgets.approval_options import OptionRow
 from agent.tui.widgets.frame import HeaderLine, StageRail, StatusLine
 from agent.tui.widgets.play_pane import PlayPane
-from agent.tui.widgets.play_parts import PlayPrompt
+from agent.tui.widgets.play_parts import PlayPrompt, VoteRow
 from agent.tui.widgets.prompt import Prompt
 from agent.tui.widgets.question_bar import QuestionBar
 from agent.tui.widgets.run_pane import RunPane
+from agent.tui.widgets.spec_pane import SpecPane
 from agent.tui.widgets.spec_text import contrast
 from specs.events import CheckpointSaved, Evaluated, Started
 from specs.layout import ProjectLayout
@@ -167,6 +170,7 @@ def serve(folder: Path, stack: ExitStack) -> None:
 
 
 async def ask_both(app: QuietApp, pilot: Pilot[Any]) -> None:
+    """Ask both models in the playground and wait for their answers."""
     app.hear(started(), waits())
     app.workspace.panes.open("play")
     await at_rest(app, pilot)
@@ -372,3 +376,31 @@ def test_approval_has_one_frame_and_all_its_answers_when_a_list_of_textual_was_s
         assert "▊" not in text
 
     drive(app, script, SMALL)
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE])
+def test_tab_in_the_playground_goes_to_the_votes_and_never_into_the_spec(
+    project: Path, drive: Any, size: tuple[int, int]
+) -> None:
+    with ExitStack() as stack:
+        serve(project, stack)
+        app = QuietApp(project)
+
+        async def script(pilot: Pilot[Any]) -> None:
+            await app.workers.wait_for_complete()
+            await ask_both(app, pilot)
+            await at_rest(app, pilot)
+            spec = app.workspace.query_one(SpecPane)
+            seen = []
+            for _ in range(4):
+                await pilot.press("tab")
+                assert app.focused is not None
+                assert spec not in app.focused.ancestors_with_self
+                seen.append(app.focused)
+            assert [type(widget) for widget in seen] == [VoteRow, VerticalScroll, VerticalScroll, PlayPrompt]
+            await pilot.press("tab", "2")
+            await app.workers.wait_for_complete()
+            kept = ProjectLayout(project).votes_path.read_text()
+            assert json.loads(kept)["better"] == 2
+
+        drive(app, script, size)

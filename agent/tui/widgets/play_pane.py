@@ -7,7 +7,7 @@ from textual import events
 from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Vertical
+from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
@@ -58,6 +58,7 @@ class PlayPane(Vertical):
         Binding("equals_sign", "same", "Same settings", key_display="=", show=False, id="play.same"),
         Binding("m", "next_model", "Next model", show=False, id="play.next_model"),
         Binding("r", "look_again", "Look again", show=False, id="play.look_again"),
+        Binding("tab", "next_part", "Votes, then each side", show=False, id="play.next_part"),
         Binding("escape", "stop", "Stop the answers", show=False, id="play.stop"),
     ]
 
@@ -118,9 +119,15 @@ class PlayPane(Vertical):
             lambda: self.post_message(self._Served(self._source.served())), thread=True, exclusive=True, group="served"
         )
 
-    def action_look_again(self) -> None:
-        """Look for the server again."""
-        self.reload()
+    action_look_again = reload
+
+    def action_next_part(self) -> None:
+        """Go from the field to the votes, then to each side, and back; Tab never leaves the playground."""
+        parts = [self.query_one(PlayPrompt), self.query_one(VoteRow), *self.query(VerticalScroll)]
+        if not parts[0].focusable:
+            raise SkipAction
+        now = next((place for place, part in enumerate(parts) if part.has_focus), -1)
+        parts[(now + 1) % len(parts)].focus()
 
     def action_stop(self) -> None:
         """Stop the answers; the text so far stays."""
