@@ -151,6 +151,8 @@ class SpecDesk:
                 await self._keep_draft(text)
             elif self._drafted is not None and self.buffer.is_on_disk:
                 await self._drop_draft()
+                self.notice = ""
+                self._redraw()
             await self._keep_seen()
 
     def decide(self, choice: Choice) -> None:

@@ -222,7 +222,7 @@ def test_votes_are_saved_and_counted(serve, drive, screen_text, key: str, better
         await pilot.press(key)
         await settled(pilot)
         text = screen_text(app)
-        assert "Saved. It will go into the evaluation set" in text
+        assert "Your vote is saved" in text
         counts = [int(better == 1), int(better == 2), int(better == 0)]
         assert "1 vote: seedling {} · bank@1 {} · tie {} · kept in .tailor/votes.jsonl".format(*counts) in text
         await pilot.press("0")

@@ -241,7 +241,7 @@ class PlayPane(Vertical):
             self._tell(event.problem, is_problem=True)
             return
         event.exchange.better = event.better
-        self._tell("Saved. It will go into the evaluation set; 1, 2 or 0 changes it.")
+        self._tell("Your vote is saved; 1, 2 or 0 changes it.")
         self.query_one(VoteRow).count(self._source, self._state.pair)
         self._draw()
 
