@@ -33,6 +33,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from specs.layout import ProjectLayout  # noqa: E402
+from tests.fakes.living import living  # noqa: E402
 from tools.audit import AuditLog  # noqa: E402
 from tools.demo import write_demo  # noqa: E402
 from tools.ledger import Ledger  # noqa: E402
@@ -150,13 +151,13 @@ class Road:
     def processes(self, module: str) -> list[psutil.Process]:
         """Return the living processes of this project that run a module."""
         return [
-            process for process, words in _living(str(self.folder)) if module in words and words[1:3] == ["-m", module]
+            process for process, words in living(str(self.folder)) if module in words and words[1:3] == ["-m", module]
         ]
 
     def leftovers(self) -> list[str]:
         """Return what still runs for this project, after a time for ending."""
         deadline = time.monotonic() + _ENDING_S
-        while (left := [" ".join(words) for _, words in _living(str(self.folder))]) and time.monotonic() < deadline:
+        while (left := [" ".join(words) for _, words in living(str(self.folder))]) and time.monotonic() < deadline:
             time.sleep(_POLL_S)
         return left
 
@@ -451,20 +452,6 @@ def _row(kill: Kill, road: int) -> str:
 
 def _victims(kills: Sequence[Kill]) -> list[str]:
     return sorted({kill.victim for kill in kills})
-
-
-def _living(folder: str) -> Iterator[tuple[psutil.Process, list[str]]]:
-    """Yield the processes that work in a folder: by their words, or by the run they carry in their environment."""
-    for process in psutil.process_iter():
-        try:
-            words = process.cmdline()
-            if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
-                continue
-            run_dir = process.environ().get("TAILOR_RUN_DIR", "") if sys.executable in words[:1] else ""
-        except (psutil.Error, OSError):
-            continue
-        if any(word == folder or word.startswith(folder + os.sep) for word in (*words, run_dir)):
-            yield process, words
 
 
 def _interrupted(_number: int, _frame: object) -> None:

@@ -1,12 +1,10 @@
 """A person in front of `tailor`: sees the screen alone, presses keys alone, and comes back after a kill."""
 
-import os
 import re
 import signal
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -18,6 +16,7 @@ from agent.tui.reduce import restore
 from agent.tui.state import AppState
 from agent.tui.viewmodels.chat import Asked, Measured, Note, PlanShown, RunTold, Said, SpecEdit
 from specs.layout import ProjectLayout
+from tests.fakes.living import living
 from tests.fakes.screen_terminal import ScreenTerminal
 
 _MODE = re.compile(r"^ (YOU|ASK|AGENT|RUN|OFF) ", re.MULTILINE)
@@ -172,7 +171,7 @@ class Person:
 
     def processes(self, words: str) -> list[psutil.Process]:
         """Return the living processes of this project whose command line holds these words."""
-        return [process for process, line in _living(str(self.folder)) if words in " ".join(line)]
+        return [process for process, line in living(str(self.folder)) if words in " ".join(line)]
 
     def kill(self, words: str, timeout_s: float = 10) -> None:
         """Kill a process of this project as soon as there is one."""
@@ -214,7 +213,7 @@ class Person:
     def leftovers(self) -> list[str]:
         """Return what still runs for this project, after a time for ending."""
         deadline = time.monotonic() + _ENDING_S
-        while (left := [" ".join(words) for _, words in _living(str(self.folder))]) and time.monotonic() < deadline:
+        while (left := [" ".join(words) for _, words in living(str(self.folder))]) and time.monotonic() < deadline:
             time.sleep(0.1)
         return left
 
@@ -222,22 +221,8 @@ class Person:
         """End everything that works in this project."""
         if self._terminal is not None:
             self._terminal.close()
-        for process, _words in _living(str(self.folder)):
+        for process, _words in living(str(self.folder)):
             try:
                 process.send_signal(signal.SIGKILL)
             except psutil.NoSuchProcess:
                 continue
-
-
-def _living(folder: str) -> Iterator[tuple[psutil.Process, list[str]]]:
-    """Yield the processes that work in a folder: by their words, or by the run they carry in their environment."""
-    for process in psutil.process_iter():
-        try:
-            words = process.cmdline()
-            if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
-                continue
-            run_dir = process.environ().get("TAILOR_RUN_DIR", "") if sys.executable in words[:1] else ""
-        except (psutil.Error, OSError):
-            continue
-        if any(word == folder or word.startswith(folder + os.sep) for word in (*words, run_dir)):
-            yield process, words

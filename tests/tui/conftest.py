@@ -1,7 +1,9 @@
 """What the tests of the interface share: running an app without a terminal, its screen as text, snapshots of it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import fcntl
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,9 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from textual.app import App
 from textual.pilot import Pilot
+
+from specs.layout import ProjectLayout, RunLayout
+from tests.fakes import run_folder
 
 SIZES = ((80, 24), (140, 40))
 
@@ -64,3 +69,19 @@ def project_dir(tmp_path: Path) -> Path:
     folder = tmp_path / "project"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def layout(project_dir: Path) -> ProjectLayout:
+    return ProjectLayout(project_dir)
+
+
+@pytest.fixture
+def live() -> Iterator[Callable[[RunLayout], None]]:
+    """Return a function that makes a run live, as its lock says, until the test ends."""
+    with ExitStack() as held:
+
+        def hold(run: RunLayout) -> None:
+            fcntl.flock(held.enter_context(run_folder.lock(run).open("r+")), fcntl.LOCK_EX)
+
+        yield hold

@@ -1,20 +1,17 @@
 import csv
 import json
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
-from textual.app import App
 from textual.pilot import Pilot
-from textual.screen import Screen
 
 from agent.tui.data_source import DatasetRowSource
 from agent.tui.screens.row import RowScreen
 from agent.tui.viewmodels.data import DataView, LabelCount
 from agent.tui.widgets.data_pane import DataPane
 from agent.tui.widgets.data_text import data_content
-from agent.tui.widgets.rows_area import RowsArea
 from specs.layout import ProjectLayout
+from tests.fakes.pane_app import PaneApp, settled
 from tests.fakes.planned_project import project_with_spec
 from tools.client import Tailor
 from tools.errors import ToolError
@@ -36,39 +33,13 @@ def prepared(root: Path, extra: tuple[str, ...] = ()) -> Tailor:
     return tailor
 
 
-class PaneScreen(Screen[None]):
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (110, "-wide")]
-
-    def __init__(self, layout: ProjectLayout) -> None:
-        super().__init__()
-        self._layout = layout
-
-    def compose(self):
-        yield DataPane(self._layout)
-
-
-class PaneApp(App[None]):
-    def __init__(self, layout: ProjectLayout) -> None:
-        super().__init__()
-        self._layout = layout
-
-    def on_mount(self) -> None:
-        self.push_screen(PaneScreen(self._layout))
-
-    @property
-    def area(self) -> RowsArea:
-        return self.screen.query_one(RowsArea)
-
-
 @pytest.fixture(scope="module")
 def tailor(tmp_path_factory) -> Tailor:
     return prepared(tmp_path_factory.mktemp("data") / "project")
 
 
-async def settled(pilot: Pilot[None]) -> None:
-    for _ in range(3):
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
+def data_app(layout: ProjectLayout) -> PaneApp:
+    return PaneApp(lambda: DataPane(layout))
 
 
 async def loaded(pilot: Pilot[None]) -> None:
@@ -78,7 +49,7 @@ async def loaded(pilot: Pilot[None]) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_data_shows_the_report_and_the_rows(tailor, drive, screen_text, screen_snapshot, size):
-    app = PaneApp(tailor.layout)
+    app = data_app(tailor.layout)
 
     async def script(pilot):
         await loaded(pilot)
@@ -94,7 +65,7 @@ def test_data_shows_the_report_and_the_rows(tailor, drive, screen_text, screen_s
 
 @pytest.mark.parametrize("size", SIZES)
 def test_data_says_the_next_step_when_none_was_prepared(tmp_path, drive, screen_text, screen_snapshot, size):
-    app = PaneApp(ProjectLayout(tmp_path))
+    app = data_app(ProjectLayout(tmp_path))
 
     async def script(pilot):
         await loaded(pilot)
@@ -107,7 +78,7 @@ def test_data_says_the_next_step_when_none_was_prepared(tmp_path, drive, screen_
 
 
 def test_keys_switch_between_training_validation_and_test_rows(tailor, drive, screen_text):
-    app = PaneApp(tailor.layout)
+    app = data_app(tailor.layout)
 
     async def script(pilot):
         await loaded(pilot)
@@ -128,7 +99,7 @@ def test_keys_switch_between_training_validation_and_test_rows(tailor, drive, sc
 
 
 def test_search_and_enter_show_one_row_whole_with_its_source(tailor, drive, screen_text):
-    app = PaneApp(tailor.layout)
+    app = data_app(tailor.layout)
 
     async def script(pilot):
         await loaded(pilot)
@@ -148,7 +119,7 @@ def test_search_and_enter_show_one_row_whole_with_its_source(tailor, drive, scre
 
 def test_rows_of_others_draw_nothing_of_their_own(tmp_path, drive, screen_text):
     long = "word " * 20_000
-    app = PaneApp(prepared(tmp_path / "project", (*HOSTILE, long)).layout)
+    app = data_app(prepared(tmp_path / "project", (*HOSTILE, long)).layout)
 
     async def script(pilot):
         await loaded(pilot)
@@ -171,7 +142,7 @@ def test_rows_of_others_draw_nothing_of_their_own(tmp_path, drive, screen_text):
 
 
 def test_reload_keeps_the_place_when_the_version_is_the_same(tailor, drive):
-    app = PaneApp(tailor.layout)
+    app = data_app(tailor.layout)
 
     async def script(pilot):
         await loaded(pilot)
@@ -188,7 +159,7 @@ def test_reload_keeps_the_place_when_the_version_is_the_same(tailor, drive):
 def test_rows_say_why_when_they_cannot_be_read(tmp_path, drive, screen_text):
     tailor = prepared(tmp_path / "project")
     (Path(tailor.layout.datasets_dir) / "intents" / data_quality(tailor.layout).version / "test.jsonl").unlink()
-    app = PaneApp(tailor.layout)
+    app = data_app(tailor.layout)
 
     async def script(pilot):
         await loaded(pilot)

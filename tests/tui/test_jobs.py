@@ -1,9 +1,7 @@
 """The list of runs: order, words, keys, the way into a run, its log, and the wish to stop it."""
 
-import fcntl
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -41,26 +39,6 @@ class JobsApp(App[None]):
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
-
-
-@pytest.fixture
-def layout(project_dir: Path) -> ProjectLayout:
-    return ProjectLayout(project_dir)
-
-
-@pytest.fixture
-def live() -> Iterator[Callable[[RunLayout], None]]:
-    """Return a function that makes a run live, as its lock says, until the test ends."""
-    held: list[Any] = []
-
-    def hold(run: RunLayout) -> None:
-        stream = folder.lock(run).open("r+")
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        held.append(stream)
-
-    yield hold
-    for stream in held:
-        stream.close()
 
 
 def ended(layout: ProjectLayout, run_id: str, state: str = "succeeded", message: str = "Done.") -> RunLayout:

@@ -5,12 +5,9 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
-from textual.app import App
 from textual.pilot import Pilot
-from textual.screen import Screen
 
 from agent.tui.play_source import PlaygroundSource
 from agent.tui.play_state import PlayState, parse_setting
@@ -19,6 +16,7 @@ from agent.tui.widgets.play_pane import PlayPane
 from agent.tui.widgets.play_parts import AnswerSide, PlayPrompt, SettingField, VoteRow
 from specs.layout import ProjectLayout
 from tests.fakes.chat_script import Failure, Recorded, Reply, say
+from tests.fakes.pane_app import PaneApp, settled
 from tests.fakes.served_project import NAMES, RUN, ServedProject, served
 from tools.votes import read_votes
 
@@ -40,24 +38,8 @@ class Shuffled(random.Random):
         x.reverse()
 
 
-class PaneScreen(Screen[None]):
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (110, "-wide")]
-
-    def __init__(self, source: PlaygroundSource) -> None:
-        super().__init__()
-        self._source = source
-
-    def compose(self):
-        yield PlayPane(self._source.layout, source=self._source, rng=Shuffled())
-
-
-class PaneApp(App[None]):
-    def __init__(self, source: PlaygroundSource) -> None:
-        super().__init__()
-        self._source = source
-
-    def on_mount(self) -> None:
-        self.push_screen(PaneScreen(self._source))
+def play_app(source: PlaygroundSource) -> PaneApp:
+    return PaneApp(lambda: PlayPane(source.layout, source=source, rng=Shuffled()))
 
 
 @pytest.fixture
@@ -67,15 +49,9 @@ def serve(tmp_path: Path) -> Iterator:
 
         def start(script, names=NAMES) -> tuple[ServedProject, PaneApp]:
             project = open_servers.enter_context(served(tmp_path, script, names))
-            return project, PaneApp(PlaygroundSource(project.layout, project.backend))
+            return project, play_app(PlaygroundSource(project.layout, project.backend))
 
         yield start
-
-
-async def settled(pilot: Pilot[None]) -> None:
-    for _ in range(3):
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
 
 
 async def opened(pilot: Pilot[None]) -> None:
@@ -143,7 +119,7 @@ def test_playground_looks_as_before(serve, drive, screen_text, screen_snapshot, 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_playground_says_the_next_step_when_nothing_is_served(tmp_path, drive, screen_text, screen_snapshot, size):
-    app = PaneApp(PlaygroundSource(ProjectLayout(tmp_path)))
+    app = play_app(PlaygroundSource(ProjectLayout(tmp_path)))
 
     async def script(pilot):
         await opened(pilot)

@@ -1,12 +1,10 @@
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from textual.app import App
 from textual.pilot import Pilot
-from textual.screen import Screen
 
 from agent.tui.results_source import results_view
 from agent.tui.screens.row import RowScreen
@@ -18,6 +16,7 @@ from agent.tui.widgets.results_text import bar, results_content
 from agent.tui.widgets.rows_area import RowsArea, SearchField
 from agent.tui.widgets.rows_table import PAGE, RowsTable, fitted
 from specs.layout import ProjectLayout
+from tests.fakes.pane_app import PaneApp, settled
 from tests.fakes.recorded_project import record_measurement
 from tools.client import Tailor
 
@@ -54,38 +53,13 @@ def baseline(tmp_path_factory) -> ProjectLayout:
     return project(tmp_path_factory.mktemp("baseline"), has_custom=False)
 
 
-class PaneScreen(Screen[None]):
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (110, "-wide")]
-
+class ResultsApp(PaneApp):
     def __init__(self, layout: ProjectLayout) -> None:
-        super().__init__()
-        self._layout = layout
-
-    def compose(self):
-        yield ResultsPane(self._layout)
-
-
-class PaneApp(App[None]):
-    def __init__(self, layout: ProjectLayout) -> None:
-        super().__init__()
-        self._layout = layout
-
-    def on_mount(self) -> None:
-        self.push_screen(PaneScreen(self._layout))
+        super().__init__(lambda: ResultsPane(layout))
 
     @property
     def pane(self) -> ResultsPane:
         return self.screen.query_one(ResultsPane)
-
-    @property
-    def area(self) -> RowsArea:
-        return self.screen.query_one(RowsArea)
-
-
-async def settled(pilot: Pilot[None]) -> None:
-    for _ in range(3):
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
 
 
 async def loaded(pilot: Pilot[None]) -> None:
@@ -97,7 +71,7 @@ async def loaded(pilot: Pilot[None]) -> None:
 def test_results_show_verdict_checks_and_rows_when_both_sides_were_measured(
     both, drive, screen_text, screen_snapshot, size
 ):
-    app = PaneApp(both)
+    app = ResultsApp(both)
 
     async def script(pilot):
         await loaded(pilot)
@@ -110,7 +84,7 @@ def test_results_show_verdict_checks_and_rows_when_both_sides_were_measured(
 def test_results_show_the_base_model_alone_when_only_it_was_measured(
     baseline, drive, screen_text, screen_snapshot, size
 ):
-    app = PaneApp(baseline)
+    app = ResultsApp(baseline)
 
     async def script(pilot):
         await loaded(pilot)
@@ -124,7 +98,7 @@ def test_results_show_the_base_model_alone_when_only_it_was_measured(
 
 @pytest.mark.parametrize("size", SIZES)
 def test_results_say_the_next_step_when_nothing_was_measured(tmp_path, drive, screen_text, screen_snapshot, size):
-    app = PaneApp(ProjectLayout(tmp_path))
+    app = ResultsApp(ProjectLayout(tmp_path))
 
     async def script(pilot):
         await loaded(pilot)
@@ -139,7 +113,7 @@ def test_results_say_the_next_step_when_nothing_was_measured(tmp_path, drive, sc
 def test_filters_show_as_many_rows_as_the_report_counts(both, drive):
     layout = both
     difference = Tailor(both.root).results()["checks"][0]["difference"]
-    app = PaneApp(layout)
+    app = ResultsApp(layout)
 
     async def script(pilot):
         await loaded(pilot)
@@ -160,7 +134,7 @@ def test_filters_show_as_many_rows_as_the_report_counts(both, drive):
 
 
 def test_filters_that_compare_do_nothing_when_there_is_one_side(baseline, drive):
-    app = PaneApp(baseline)
+    app = ResultsApp(baseline)
 
     async def script(pilot):
         await loaded(pilot)
@@ -177,7 +151,7 @@ def test_filters_that_compare_do_nothing_when_there_is_one_side(baseline, drive)
 
 
 def test_row_is_not_opened_when_its_rows_are_being_replaced(both, drive):
-    app = PaneApp(both)
+    app = ResultsApp(both)
 
     async def script(pilot):
         await loaded(pilot)
@@ -196,7 +170,7 @@ def test_row_is_not_opened_when_its_rows_are_being_replaced(both, drive):
 
 
 def test_search_shows_the_rows_that_hold_the_text_and_esc_shows_all(both, drive, screen_text):
-    app = PaneApp(both)
+    app = ResultsApp(both)
 
     async def script(pilot):
         await loaded(pilot)
@@ -220,7 +194,7 @@ def test_search_shows_the_rows_that_hold_the_text_and_esc_shows_all(both, drive,
 
 @pytest.mark.parametrize("size", SIZES)
 def test_enter_shows_a_row_whole_and_n_the_next(both, drive, screen_text, screen_snapshot, size):
-    app = PaneApp(both)
+    app = ResultsApp(both)
 
     async def script(pilot):
         await loaded(pilot)
@@ -240,7 +214,7 @@ def test_enter_shows_a_row_whole_and_n_the_next(both, drive, screen_text, screen
 
 def test_rows_of_others_draw_nothing_of_their_own(tmp_path, drive, screen_text):
     layout = project(tmp_path, base_text=lambda index: HOSTILE[index % len(HOSTILE)])
-    app = PaneApp(layout)
+    app = ResultsApp(layout)
 
     async def script(pilot):
         await loaded(pilot)
@@ -262,7 +236,7 @@ def test_rows_of_others_draw_nothing_of_their_own(tmp_path, drive, screen_text):
 
 
 def test_reload_keeps_the_place_when_the_measurement_is_the_same(both, drive):
-    app = PaneApp(both)
+    app = ResultsApp(both)
 
     async def script(pilot):
         await loaded(pilot)
@@ -279,7 +253,7 @@ def test_reload_keeps_the_place_when_the_measurement_is_the_same(both, drive):
 def test_results_say_why_when_the_answers_are_gone(tmp_path, drive, screen_text):
     layout = project(tmp_path)
     layout.run("r3").generations_path.unlink()
-    app = PaneApp(layout)
+    app = ResultsApp(layout)
 
     async def script(pilot):
         await loaded(pilot)

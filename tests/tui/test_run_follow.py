@@ -5,7 +5,6 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -20,11 +19,6 @@ from tools.errors import UsageError
 from tools.running import stop_run
 
 NASTY = "[/x] \x1b[31m\nred"
-
-
-@pytest.fixture
-def layout(project_dir: Path) -> ProjectLayout:
-    return ProjectLayout(project_dir)
 
 
 @contextmanager

@@ -1,11 +1,9 @@
 """The run pane on a screen: each kind of run, small and large, what keys ask for, and that it reads the directory."""
 
-import fcntl
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
@@ -74,26 +72,6 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_pane, "now", lambda: folder.BEGIN + 100)
     use = MachineView(cpu_percent=93.0, memory_bytes=812_000_000, peak_bytes=1_240_000_000)
     monkeypatch.setattr(run_machine.JobMeter, "read", lambda self, *, with_gpu: use)
-
-
-@pytest.fixture
-def layout(project_dir: Path) -> ProjectLayout:
-    return ProjectLayout(project_dir)
-
-
-@pytest.fixture
-def live() -> Iterator[Callable[[RunLayout], None]]:
-    """Return a function that makes a run live, as its lock says, until the test ends."""
-    held: list[Any] = []
-
-    def hold(run: RunLayout) -> None:
-        stream = folder.lock(run).open("r+")
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        held.append(stream)
-
-    yield hold
-    for stream in held:
-        stream.close()
 
 
 def started(task: str = "train", resumed_from: int | None = None) -> Started:
