@@ -59,11 +59,12 @@ class AgentSession:
             yield Notice(message=f"Done or running meanwhile, so no approval is asked for: {', '.join(done)}.")
             # an answer to no open request makes the request anew, from what the ledger says now
             yield from self._resume(pending, ApprovalAnswer(request_id="", decision="deny"))
-        elif snapshot.interrupts or not snapshot.next:
+        # `next` leaves out a task that is done and whose results no checkpoint holds yet: there is still work then
+        elif snapshot.interrupts or not snapshot.tasks:
             yield from self._waiting_again(snapshot)
         else:
             yield Notice(message="Going on where the conversation was interrupted.", again=True)
-            yield from self._turn(None)
+            yield from self._turn_taken_up()
 
     def send(self, text: str, message_id: str | None = None) -> Iterator[AgentEvent]:
         """Take a message of the person and answer it. A message sent again under the same id is answered once."""
@@ -124,6 +125,15 @@ class AgentSession:
     def _resume(self, pending: Interrupt, answer: ApprovalAnswer) -> Iterator[AgentEvent]:
         yield from self._turn(Command(resume={pending.id: answer.model_dump()}))
 
+    def _turn_taken_up(self) -> Iterator[AgentEvent]:
+        """Finish an interrupted turn, and show what it asks even if that was asked before the interruption."""
+        has_asked = False
+        for event in self._turn(None):
+            has_asked = has_asked or isinstance(event, Question)
+            if isinstance(event, TurnFinished) and not has_asked:
+                yield from _question_again(cast("ConversationState", self._state().values))
+            yield event
+
     def _turn(self, graph_input: Any) -> Iterator[AgentEvent]:
         self._context.control.begin()
         try:
@@ -177,8 +187,7 @@ class AgentSession:
             role = "user" if isinstance(message, HumanMessage) else "assistant"
             if message.text:
                 yield Text(role=role, text=visible(message.text, 20_000), id=message.id or "", again=True)
-        if question := values.get("question"):
-            yield Question.model_validate({**question, "again": True})
+        yield from _question_again(values)
         yield from self._waiting_after(snapshot)
 
     def _request_event(self, pending: Interrupt) -> ApprovalRequested:
@@ -197,6 +206,11 @@ class AgentSession:
 
     def _state(self) -> StateSnapshot:
         return self._graph.get_state(self._config)
+
+
+def _question_again(values: ConversationState) -> Iterator[AgentEvent]:
+    if question := values.get("question"):
+        yield Question.model_validate({**question, "again": True})
 
 
 def _knows(snapshot: StateSnapshot, message_id: str) -> bool:

@@ -1,3 +1,8 @@
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from langchain_core.messages import HumanMessage, ToolMessage
 
@@ -17,10 +22,12 @@ from agent.events import (
 from agent.graph import MAX_SUPERSTEPS
 from specs.edit import Change
 from tests.fakes.conversation import TASK, TO_THE_PLAN, TO_THE_SPEC
+from tests.fakes.quick_engine import write_data
 from tests.fakes.scripted_model import ScriptedModel, says
 from tools.client import Tailor
 from tools.errors import BackendError
 
+ROOT = Path(__file__).resolve().parents[2]
 FIELDS = {
     "name": "bank",
     "goal": {"task": "Label messages."},
@@ -286,6 +293,24 @@ def test_step_is_taken_up_when_the_engine_left_in_the_middle(guided, converse):
     again.open()
     assert again.last(TurnFinished).plan_state == "succeeded"
     assert (again.tailor.layout.run("r2").run_dir / "effects").read_text() == "1\n"
+
+
+@pytest.mark.slow
+def test_turn_comes_to_its_end_when_the_engine_was_killed_at_any_of_its_checkpoints(converse, project):
+    for number in range(1, 20):
+        root = write_data(project.with_name(f"killed-at-{number}"))
+        command = [sys.executable, "-m", "tests.fakes.dying_session", str(root), str(number), TASK]
+        died = subprocess.run(command, cwd=ROOT).returncode
+        assert died in (0, -signal.SIGKILL)
+        again = converse(root=root)
+        again.events = list(again.session.send(TASK, "said-once"))
+        assert "wrong answer" in again.last(Question).text, number
+        texts = [m.text for m in again.session._state().values["messages"] if isinstance(m, HumanMessage)]
+        assert texts.count(TASK) == 1
+        if not died:
+            assert number > 5
+            return
+    raise AssertionError("the turn never came to its end")
 
 
 def test_turn_fails_with_a_sentence_when_the_model_fails(converse):
