@@ -188,7 +188,7 @@ def _converse(wire: Wire, session: "AgentSession", hello: Hello, inbox: Inbox) -
     if hello.retry is None:
         _tell(wire, session, session.open())
     else:
-        _answer(wire, session, hello.retry, inbox)
+        _answer(wire, session, hello.retry, inbox, is_again=True)
     for message in earlier:
         if _tell(wire, session, session.send(message.text, message.id)):
             inbox.drop(message.id)
@@ -209,9 +209,11 @@ def _left_behind(wire: Wire, session: "AgentSession", hello: Hello, inbox: Inbox
     return left
 
 
-def _answer(wire: Wire, session: "AgentSession", command: UserMessage | Approval, inbox: Inbox) -> None:
+def _answer(
+    wire: Wire, session: "AgentSession", command: UserMessage | Approval, inbox: Inbox, *, is_again: bool = False
+) -> None:
     if isinstance(command, Approval):
-        _tell(wire, session, session.answer(command))
+        _tell(wire, session, session.answer(command, is_again=is_again))
         return
     wire.heard(command)
     if _tell(wire, session, session.send(command.text, command.id)):

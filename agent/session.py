@@ -83,12 +83,18 @@ class AgentSession:
         first = fresh_state() if not snapshot.values else {}
         yield from self._turn({**first, "messages": [message]})
 
-    def answer(self, approval: Approval) -> Iterator[AgentEvent]:
-        """Take the person's answer to an approval. An answer to a question that is not open changes nothing."""
+    def answer(self, approval: Approval, *, is_again: bool = False) -> Iterator[AgentEvent]:
+        """Take the person's answer to an approval. An answer to a question that is not open changes nothing.
+
+        Args:
+            approval: the answer.
+            is_again: whether an earlier engine was given it, too, and may have taken it.
+        """
         snapshot = self._state()
         pending = _pending(snapshot)
         if pending is None or _request_id(pending) != approval.request_id:
-            yield Notice(message="That approval is not open any more.", hint="Answer the one that is shown.")
+            if not is_again:
+                yield Notice(message="That approval is not open any more.", hint="Answer the one that is shown.")
             yield from self.open()
             return
         answer = ApprovalAnswer(

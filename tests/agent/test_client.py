@@ -64,6 +64,7 @@ def test_engine_is_started_again_and_finishes_when_it_is_killed_while_training(p
                 (project / "enough").touch()
     assert len(killed) == 2
     assert sum(isinstance(event, Notice) and "died" in event.message for event in events) == 2
+    assert not any(isinstance(event, Notice) and "not open any more" in event.message for event in events)
     assert last(events, TurnFinished).plan_state == "succeeded"
     assert (tailor.layout.run("r2").run_dir / "effects").read_text() == "1\n"
 
