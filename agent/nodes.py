@@ -259,11 +259,12 @@ def _ask(call: ToolCall, state: ConversationState, runtime: Runtime[AgentContext
     except ValueError as error:
         return failure(f"The question cannot be asked: {visible(str(error))}"), {}
     asked = state.get("asked", [])
-    again = args.text in asked
+    topic = args.topic or args.text
+    again = topic in asked
     if not again and len(asked) >= MAX_QUESTIONS and args.licence_of is None:
         return failure(f"{MAX_QUESTIONS} questions were asked already.", "Take defaults for the rest and go on."), {}
-    asked = asked if again else [*asked, args.text]
-    place = asked.index(args.text) + 1
+    asked = asked if again else [*asked, topic]
+    place = asked.index(topic) + 1
     question = Question(
         text=visible(args.text, 1000) + consent_notice(args.licence_of),
         why=visible(args.why),

@@ -62,7 +62,7 @@ class ConversationState(TypedDict, total=False):
     broken_spec: str
     """Hash of the invalid spec text last told about."""
     asked: list[str]
-    """Questions of this interview; the same one asked again counts once."""
+    """Topics of this interview's questions, or their words; the same one asked again counts once."""
     question: JsonDict
     """The open question; empty when none is."""
     licence: JsonDict

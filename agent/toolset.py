@@ -78,6 +78,8 @@ class AskArgs(StrictModel):
     """Why it is asked, in a sentence."""
     options: tuple[str, ...] = Field(default=(), max_length=12)
     """Answers to choose from; the person may still write anything."""
+    topic: str = Field(default="", max_length=100)
+    """What it is about, in a word: a question on the same topic in other words counts as the same one."""
     licence_of: str | None = None
     """Base model whose licence the question asks to accept; no other answer can accept a licence."""
 

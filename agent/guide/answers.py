@@ -36,7 +36,7 @@ def _task(interview: Interview, text: str) -> Reply:
     files = data_files(text, interview.files)
     sentence = task_sentence(text, tuple(path for path, _ in files))
     candidates = train_candidates(interview)
-    if is_accept(text):
+    if is_accept(text) or is_refuse(text):
         if len(candidates) != 1:
             return remark(interview, "I need a sentence about the task; there is no sensible default for it.")
         sentence = f"Answer like the examples in {candidates[0]}."

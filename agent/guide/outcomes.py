@@ -192,6 +192,8 @@ def _declined(problem: str) -> str:
 
 
 def _ran(interview: Interview, data: JsonDict) -> Reply:
+    # it was answered, or words took its place, which the person's next message tells
+    interview = interview.model_copy(update={"is_talked_over": False})
     if "error" in data:
         said = _declined(_problem(data))
         return remark(interview, f"{said} Nothing was started. Say what to change, or `go on` to be asked again.")

@@ -11,7 +11,7 @@ CAN_DO = (
     "budget 2 hours, name it NAME, don't deploy."
 )
 NOT_UNDERSTOOD = "I did not understand that; I am a fixed guide, not a language model."
-APPROVAL_WORDS = "The approval is open: answer `approve all`, `approve STEP,STEP` or `deny WHY`, or say a change."
+APPROVAL_WORDS = "The approval is open: answer it, or say what to change."
 REVIEW = "That is the spec. Say what to change, edit spec.yaml yourself, or press Enter (`go on`) and I make the plan."
 _MAX_SHOWN = 4
 _MAX_CHARS = 70

@@ -31,7 +31,7 @@ def next_stage(interview: Interview) -> Stage | None:
 
 def question(interview: Interview, stage: Stage) -> JsonDict:
     """Return the arguments of ask_user for a stage."""
-    return _QUESTIONS[stage](interview)
+    return {**_QUESTIONS[stage](interview), "topic": stage}
 
 
 def train_candidates(interview: Interview) -> tuple[str, ...]:
@@ -145,7 +145,7 @@ def _example(interview: Interview) -> JsonDict:
     return {
         "text": f"{lead}What would be a wrong answer{about}? Enter skips this.",
         "default": "skip",
-        "why": "A wrong answer makes the goal clear to whoever reads the spec, and serves later as a test.",
+        "why": "A wrong answer makes the goal clear to whoever reads the spec; nothing is trained on it.",
     }
 
 

@@ -3,6 +3,7 @@
 Lays out and passes messages on. What is drawn follows from the state (`router`), what keys do is in `workspace_keys`.
 """
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -29,6 +30,9 @@ from agent.tui.widgets.transcript import Transcript
 if TYPE_CHECKING:
     from agent.tui.app import TailorApp
     from agent.tui.widgets.approval import ApprovalPanel
+
+
+_APPROVAL_WORDS = re.compile(r"(approve|deny)\b", re.IGNORECASE)
 
 
 class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
@@ -128,8 +132,11 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
             name, _, argument = text[1:].partition(" ")
             self.post_message(messages.CommandGiven(name, argument.strip()))
             return
+        if _APPROVAL_WORDS.match(text) and self.tailor.deciding.reopen():
+            self.tailor.tell("The approval is answered with its keys.", "Read it to its end first.")
+            return
         if not text and state.question is None:
-            if not state.can_go_on:
+            if self.tailor.deciding.reopen() or not state.can_go_on:
                 return
             text = "go on"
         self.panes.open("chat")

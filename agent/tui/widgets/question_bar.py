@@ -135,8 +135,8 @@ class QuestionBar(Widget):
         number = f"{self._asked.number} · " if self._asked.number else ""
         title = Content(number + one_line(_question_of(self._asked.text), 400))
         self.border_title = title.truncate(max(10, self.outer_size.width - 6), ellipsis=True)
-        default = "Enter default · " if self._asked.default is not None else ""
-        self.border_subtitle = Content(f"{default}why · skip · undo")
+        has_default = self._asked.default is not None
+        self.border_subtitle = Content("Enter default · why · skip · undo" if has_default else "why · undo")
 
 
 def shows_all_answers(asked: Asked) -> bool:

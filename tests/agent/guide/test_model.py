@@ -295,10 +295,34 @@ def test_guide_asks_the_approval_again_when_other_words_came(guided, words):
     guided.say(*TO_THE_PLAN, words)
     assert guided.last(TurnFinished).waiting == "approval"
     said = "\n".join(event.text for event in guided.events if event.type == "text")
-    for way in ("`approve all`", "`approve STEP,STEP`", "`deny WHY`"):
-        assert way in said
+    assert "The approval is open: answer it, or say what to change." in said
+    before = len(guided.events)
     guided.answer("approve")
     assert guided.last(TurnFinished).plan_state == "succeeded"
+    after = "\n".join(event.text for event in guided.events[before:] if event.type == "text")
+    assert "approval" not in after
+    assert "know nothing new" not in after
+
+
+def test_question_keeps_its_number_when_an_answer_was_taken_back_and_given_in_other_words(guided):
+    guided.say(TASK)
+    assert guided.question.number == "2 of 6"
+    guided.say("", "undo")
+    assert guided.question.number == "2 of 6"
+    first = guided.question.text
+    path = guided.root / "data" / "train.csv"
+    path.write_text(path.read_text().replace("train message", "another message"))
+    guided.say("undo", TASK)
+    assert guided.question.number == "2 of 6"
+    assert guided.question.text != first
+    guided.say("")
+    assert guided.question.number == "3 of 6"
+
+
+def test_skip_takes_the_default_of_the_first_question_or_says_that_there_is_none(guided):
+    guided.say("skip")
+    assert "no sensible default" in guided.said or guided.question.number == "2 of 6"
+    assert "too short" not in guided.said
 
 
 def test_guide_repeats_what_it_took_when_an_answer_is_loosely_worded(guided):
