@@ -71,6 +71,7 @@ class TailorApp(Wishes, CrashSafe[None]):
 
     TITLE = "tailor"
     CSS = """
+    ToastRack { dock: top; align: right top; margin-top: 2; }
     TextArea .text-area--placeholder, Input > .input--placeholder, Input > .input--suggestion { color: $text-muted; }
     """
     COMMANDS: ClassVar[set[Callable[[], "type[Provider]"]]] = {_command_provider}  # type: ignore[assignment]

@@ -175,6 +175,8 @@ class Deciding:
     def _blocked(self, state: AppState) -> str:
         if state.approval_mode == "plan":
             return "The mode is plan only: Shift+Tab changes it."
+        if state.request is not None and state.request.plan.hash == state.facts.plan and not state.facts.is_planned:
+            return "spec.yaml was changed after this plan. Esc, then `go on`: it is planned anew and asked for again."
         # the pane itself is asked, too: what it told of the last key may not have been taken yet
         found = (state.spec_state, self._app.workspace.query_one(SpecPane).state)
         return next((sentence for spec_state, sentence in _SPEC_BLOCKS.items() if spec_state in found), "")

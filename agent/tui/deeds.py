@@ -35,7 +35,8 @@ class Deeds:
         running = self._app.desk.state.facts.running
         run = run_id or (running[-1] if running else "")
         if not run:
-            self._app.tell("Nothing is running.")
+            served = self._app.desk.state.facts.serving
+            self._app.tell("No job is running.", "/teardown stops the servers." if served else "")
             return
         self._in_thread(lambda: self._ask_to_stop(run))
 

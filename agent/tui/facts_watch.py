@@ -31,7 +31,11 @@ class FactsWatch:
         self._app.call_from_thread(self._know, facts)
 
     def _know(self, facts: "ProjectFacts") -> None:
+        is_stale = self._app.desk.state.facts.is_planned != facts.is_planned
         self._app.desk.change(facts=facts)
+        if is_stale:
+            # the spec was changed under an open approval, or changed back
+            self._app.deciding.again()
         if self._timer is not None and facts.running:
             self._timer.resume()
         elif self._timer is not None:

@@ -47,10 +47,14 @@ def drive() -> Callable[..., None]:
     """Return a function that runs an app at a size and lets an async function use its pilot."""
 
     def run(
-        app: App[Any], script: Callable[[Pilot[Any]], Coroutine[Any, Any, None]], size: tuple[int, int] = (80, 24)
+        app: App[Any],
+        script: Callable[[Pilot[Any]], Coroutine[Any, Any, None]],
+        size: tuple[int, int] = (80, 24),
+        *,
+        notifications: bool = False,
     ) -> None:
         async def body() -> None:
-            async with app.run_test(size=size) as pilot:
+            async with app.run_test(size=size, notifications=notifications) as pilot:
                 await pilot.pause()
                 await script(pilot)
 

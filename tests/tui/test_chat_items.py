@@ -86,7 +86,7 @@ def test_items_show_plain_text_when_others_wrote_it(
 
 
 def test_item_says_that_a_message_waits_when_it_is_not_sent() -> None:
-    assert words(Said("u", T, "user", "Hello", False)).endswith("(waiting for the engine)")
+    assert words(Said("u", T, "user", "Hello", False)).endswith("(not read yet)")
 
 
 def test_item_keeps_figures_whole_when_the_screen_is_narrow() -> None:

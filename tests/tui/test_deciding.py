@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ from agent.cards import plan_cards
 from agent.events import ApprovalRequested
 from agent.tui.app import TailorApp
 from agent.tui.settings import InterfaceSettings
-from agent.tui.state import ApprovalMode
+from agent.tui.state import ApprovalMode, ProjectFacts
 from agent.tui.widgets.approval import ApprovalPanel
+from agent.tui.widgets.prompt import Prompt
 from agent.tui.widgets.spec_pane import SpecPane
 from tests.fakes.granted_project import a_plan, a_step
 from tools.errors import ToolError
@@ -232,3 +234,60 @@ def test_same_request_is_shown_again_when_the_turn_that_took_its_answer_failed(a
         assert granted == [("r1", "y")]
 
     drive(app, script)
+
+
+@pytest.mark.parametrize("words", ["", "approve all", "Deny too much"])
+def test_approval_that_was_put_off_is_shown_again_when_it_is_answered_in_words_or_enter_is_pressed(
+    app, granted, drive, words
+):
+    said: list[str] = []
+    app.desk.say = said.append
+
+    async def script(pilot):
+        await asked(app, pilot, a_request())
+        await pilot.press("escape")
+        await until(lambda: not panel(app).display)
+        app.workspace.query_one(Prompt).set_text(words)
+        app.workspace.query_one(Prompt).focus_input()
+        await pilot.press("enter")
+        await until(lambda: panel(app).display)
+        await settled(app, pilot)
+        assert (granted, said) == ([], [])
+
+    drive(app, script)
+
+
+def test_nothing_is_approved_when_the_spec_was_changed_after_the_plan(app, granted, drive):
+    request = a_request()
+    planned = ProjectFacts(plan=request.plan.hash)
+
+    async def script(pilot):
+        app.facts._know(planned)
+        await asked(app, pilot, request)
+        assert not panel(app).view.blocked
+        app.facts._know(replace(planned, is_planned=False))
+        await pilot.pause()
+        assert "changed after this plan" in panel(app).view.blocked
+        await pilot.press("y")
+        await settled(app, pilot)
+        assert granted == []
+        app.facts._know(planned)
+        await pilot.pause()
+        assert not panel(app).view.blocked
+
+    drive(app, script)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 40)])
+def test_passing_lines_cover_neither_the_input_nor_the_answers_of_an_approval(app, drive, size):
+    async def script(pilot):
+        await asked(app, pilot, a_request())
+        for number in range(3):
+            app.tell(f"Something that takes a moment to be read, number {number}.")
+        await pilot.pause(0.2)
+        toasts = list(app.screen.query("Toast"))
+        assert len(toasts) == 3
+        covered = [*app.workspace.query("OptionRow"), app.workspace.query_one("#status")]
+        assert not any(toast.region.overlaps(widget.region) for toast in toasts for widget in covered)
+
+    drive(app, script, size, notifications=True)

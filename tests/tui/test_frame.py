@@ -87,3 +87,15 @@ def test_stages_have_one_frame_and_keep_their_hint_when_the_screen_is_low(drive:
         assert "6 Play" in screen_text(app)
 
     drive(app, script, (60, 20))
+
+
+@pytest.mark.parametrize(
+    ("num_serving", "told"), [(0, "jobs 1 · "), (1, "jobs 1 and a server"), (3, "jobs 1 and 3 servers")]
+)
+def test_status_counts_the_servers(drive: Any, screen_text: Any, num_serving: int, told: str):
+    app = StatusApp(a_status(num_serving=num_serving))
+
+    async def script(pilot: Pilot[Any]) -> None:
+        assert told in screen_text(app)
+
+    drive(app, script, (140, 24))

@@ -169,6 +169,30 @@ def test_row_is_not_opened_when_its_rows_are_being_replaced(both, drive):
     drive(app, script)
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_rows_are_searched_and_reached_by_key_when_the_summary_has_the_keys(both, drive, screen_text, size):
+    app = ResultsApp(both)
+
+    async def script(pilot):
+        await loaded(pilot)
+        app.screen.query_one("#results-summary").focus()
+        await pilot.press("s", *"question 11")
+        await pilot.pause()
+        assert app.screen.query_one(SearchField).has_focus
+        assert "question 11" in screen_text(app)
+        await pilot.press("enter")
+        await settled(pilot)
+        assert app.area.table.total == 11
+        app.screen.query_one("#results-summary").focus()
+        await pilot.press("enter")
+        assert app.area.table.has_focus
+        await pilot.press("enter")
+        await settled(pilot)
+        assert isinstance(app.screen, RowScreen)
+
+    drive(app, script, size)
+
+
 def test_search_shows_the_rows_that_hold_the_text_and_esc_shows_all(both, drive, screen_text):
     app = ResultsApp(both)
 

@@ -83,7 +83,7 @@ class JobsScreen(Dialog[RunOpened | None]):
 
     def on_mount(self) -> None:
         """Begin to read."""
-        self.query_one("#jobs-box", Vertical).border_title = "Runs"
+        self.query_one("#jobs-box", Vertical).border_title = "Jobs"
         self.query_one("#jobs-titles", Static).update("Reading the runs.")
         self.query_one(JobsTable).focus()
         self._read()

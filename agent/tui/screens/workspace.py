@@ -172,6 +172,8 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
     def _spec_changed(self, message: messages.SpecStateChanged) -> None:
         self.desk.change(spec_state=message.state)
         self.tailor.deciding.again()
+        if message.state == "saved":
+            self.tailor.facts.read()
 
     @on(messages.UndoWanted)
     def _undo(self) -> None:

@@ -138,7 +138,7 @@ def _said(item: Said) -> list[Block]:
         return markdown_blocks(item.text)
     blocks: list[Block] = [Prose(Content(shown(item.text)))]
     if not item.is_sent:
-        blocks.append(Prose(_muted("(waiting for the engine)")))
+        blocks.append(Prose(_muted("(not read yet)")))
     return blocks
 
 

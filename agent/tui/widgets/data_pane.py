@@ -49,6 +49,8 @@ class DataPane(Vertical):
         Binding("3", "choose('test')", "Test rows", show=False, id="data.test"),
         Binding("right", "switch(1)", "Next rows", show=False, id="data.next"),
         Binding("left", "switch(-1)", "Rows before", show=False, id="data.before"),
+        Binding("s", "search", "Search the rows", show=False, id="data.search"),
+        Binding("enter", "rows", "Go to the rows", show=False, id="data.rows"),
     ]
 
     class _Loaded(Message):
@@ -85,6 +87,16 @@ class DataPane(Vertical):
     def reload(self) -> None:
         """Read the report again, in a thread."""
         self.run_worker(self._read, thread=True, exclusive=True, group="data")
+
+    def action_search(self) -> None:
+        """Look for a text in the rows."""
+        if self._view is not None:
+            self.query_one(RowsArea).search()
+
+    def action_rows(self) -> None:
+        """Give the keys to the rows."""
+        if self._view is not None:
+            self.query_one(RowsArea).table.focus()
 
     def action_choose(self, choice: str) -> None:
         """Show the rows of a split."""

@@ -123,7 +123,8 @@ class StatusLine(Widget):
         view = self._view
         waiting = (" ! 1 waiting (F2)", "bold $text-warning") if view.num_waiting else ""
         head = Content.assemble((f" {view.mode}", _MODE_STYLES[view.mode]), waiting)
-        jobs = f"jobs {view.num_jobs}{' and a server' if view.num_serving else ''}"
+        servers = " and a server" if view.num_serving == 1 else f" and {view.num_serving} servers"
+        jobs = f"jobs {view.num_jobs}{servers if view.num_serving else ''}"
         rest = [view.rule, _money(view), jobs, _SPEC_WORDS[view.spec_state], view.activity]
         tail = Content("".join(f" · {part}" for part in rest if part))
         # the name of a model gives way before money and jobs do

@@ -165,6 +165,7 @@ class PlayPane(Vertical):
         """Open the field for temperature and seed."""
         letter = None if self._state.is_hidden else _side_in_focus(self)
         model = self._state.model_of(letter or "A") or self._state.pair[0]
+        self._tell("Temperature from 0 to 2, then a seed. Enter sets them, Esc leaves them.")
         self.query_one(SettingField).open(letter, self._state.setting(model))
 
     def on_setting_field_chosen(self, event: SettingField.Chosen) -> None:

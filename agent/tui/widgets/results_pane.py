@@ -22,7 +22,7 @@ _HINT_BASELINE = "a all · f wrong · s search · Enter row"
 _COLUMNS = (
     Column("#", 0, 6),
     Column("prompt", 4, 10),
-    Column("wanted", 2, 8),
+    Column("wanted", 3, 8),
     Column("base", 3, 8),
     Column("custom", 3, 8),
     Column("outcome", 0, 8),
@@ -56,6 +56,8 @@ class ResultsPane(Vertical):
         Binding("w", "choose('worse')", "Got worse", show=False, id="results.worse"),
         Binding("b", "choose('better')", "Got better", show=False, id="results.better"),
         Binding("f", "choose('wrong')", "Still wrong", show=False, id="results.wrong"),
+        Binding("s", "search", "Search the rows", show=False, id="results.search"),
+        Binding("enter", "rows", "Go to the rows", show=False, id="results.rows"),
     ]
 
     class _Loaded(Message):
@@ -85,6 +87,16 @@ class ResultsPane(Vertical):
     def reload(self) -> None:
         """Read the measurement again, in a thread."""
         self.run_worker(self._read, thread=True, exclusive=True, group="results")
+
+    def action_search(self) -> None:
+        """Look for a text in the rows."""
+        if self._view is not None:
+            self.query_one(RowsArea).search()
+
+    def action_rows(self) -> None:
+        """Give the keys to the rows."""
+        if self._view is not None:
+            self.query_one(RowsArea).table.focus()
 
     def action_choose(self, choice: str) -> None:
         """Show the rows of a choice."""

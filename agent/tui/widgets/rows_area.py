@@ -43,10 +43,9 @@ class RowsArea(Vertical):
     RowsArea { height: 1fr; }
     RowsArea > #rows-title { height: auto; max-height: 4; }
     RowsArea > SearchField { height: 1; border: none; padding: 0; display: none; background: $boost; }
+    RowsArea > SearchField:focus { border: none; }
     RowsArea.-searching > SearchField { display: block; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("s", "search", "Search", show=False, id="rows.search")]
-
     app = getters.app(cast("type[App[object]]", App))
 
     class _Paged(Message):
@@ -105,7 +104,7 @@ class RowsArea(Vertical):
         self._say("Reading the rows…" if not self.contains else "Searching…")
         self._read(0, 2 * PAGE)
 
-    def action_search(self) -> None:
+    def search(self) -> None:
         """Open the search field."""
         self.add_class("-searching")
         self.query_one(SearchField).focus()
