@@ -8,7 +8,6 @@ from agent.tui.state import AppState
 from agent.tui.viewmodels.chat import ChatItem, Said
 from agent.tui.widgets.frame import HeaderLine, StageRail, StatusLine
 from agent.tui.widgets.prompt import Prompt
-from agent.tui.widgets.question_bar import shows_all_answers
 from agent.tui.widgets.spec_pane import SpecPane
 from agent.tui.widgets.transcript import Transcript
 
@@ -90,7 +89,7 @@ class Router:
     def _ask(self, now: AppState) -> None:
         asked = now.question
         self._screen.query_one(Prompt).set_question(asked)
-        below = asked.key if asked is not None and shows_all_answers(asked) else None
+        below = asked.key if asked is not None else None
         self._screen.query_one(Transcript).answer_below(below)
 
     def _approval(self, now: AppState) -> None:

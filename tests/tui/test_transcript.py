@@ -449,3 +449,20 @@ def test_question_leaves_its_answers_to_the_prompt_while_they_stand_there(drive,
         assert "Default: a refund is promised" in shown
 
     drive(app, script, (80, 40))
+
+
+def test_question_with_many_answers_lists_them_in_one_paragraph_while_they_stand_at_the_prompt(drive, screen_text):
+    app = ChatApp()
+    files = tuple(f"file{number}.csv" for number in range(9))
+    asked = Asked("q", T, "Which file?", "It is learned from.", files[0], files)
+
+    async def script(pilot):
+        app.transcript.show((asked,))
+        app.transcript.answer_below("q")
+        await pilot.pause()
+        shown = screen_text(app)
+        assert "Answers: 1 file0.csv · 2 file1.csv" in shown
+        assert "9 file8.csv" in " ".join(shown.split())
+        assert sum("file" in line for line in shown.splitlines()) == 3
+
+    drive(app, script, (80, 40))

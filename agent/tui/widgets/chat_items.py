@@ -26,6 +26,7 @@ from agent.tui.viewmodels.chat import (
 )
 from agent.tui.widgets.chat_markdown import markdown_blocks
 from agent.tui.widgets.chat_rows import Block, Columns, Gap, Indented, Page, Prose, Verbatim, shown
+from agent.tui.widgets.question_bar import shows_all_answers
 
 DIFF_LINES = 20
 """Lines of a diff that are shown while details are folded."""
@@ -59,7 +60,7 @@ class Place:
     has_gap: bool = True
     """Whether an empty line stands above."""
     is_answered_below: bool = False
-    """Whether the answers of a question stand above the prompt, so that they are left out here."""
+    """Whether the answers of a question stand above the prompt, so that they take little room here."""
 
 
 def speaker(item: ChatItem | None) -> Literal["user", "agent"] | None:
@@ -84,9 +85,8 @@ def place_of(item: ChatItem, above: ChatItem | None, last_said: ChatItem | None)
 
 def item_blocks(item: ChatItem, place: Place, is_open: bool) -> list[Block]:
     """Return an item as blocks; `is_open` shows what is folded otherwise."""
-    if isinstance(item, Asked) and place.is_answered_below:
-        item = replace(item, options=(), default=None)
-    return [*lead_blocks(item, place), *body_blocks(item, is_open)]
+    body = _asked_below(item) if isinstance(item, Asked) and place.is_answered_below else body_blocks(item, is_open)
+    return [*lead_blocks(item, place), *body]
 
 
 def lead_blocks(item: ChatItem, place: Place) -> list[Block]:
@@ -155,6 +155,16 @@ def _asked(item: Asked) -> list[Block]:
     if item.default is not None:
         blocks.append(_behind(_muted("Default: "), Content(shown(item.default))))
     return blocks
+
+
+def _asked_below(item: Asked) -> list[Block]:
+    """Return a question whose answers stand above the prompt: left out here, or in one paragraph where some are cut."""
+    if shows_all_answers(item):
+        return _asked(replace(item, options=(), default=None))
+    if not item.options:
+        return _asked(item)
+    answers = " · ".join(f"{number} {shown(option)}" for number, option in enumerate(item.options, 1))
+    return [*_asked(replace(item, options=(), default=None)), _behind(_muted("Answers: "), Content(answers))]
 
 
 def _tool(item: ToolUse, is_open: bool) -> list[Block]:
