@@ -46,6 +46,8 @@ class DataFile(StrictModel):
     """A few prompts with their answers."""
     answers: tuple[str, ...] = ()
     """A few distinct answers."""
+    notices: tuple[str, ...] = ()
+    """What is unusual about the file."""
 
 
 class Interview(StrictModel):
@@ -128,6 +130,7 @@ def read_profile(path: str, data: Mapping[str, Any]) -> DataFile:
         num_refused=int(data.get("num_refused") or 0),
         rows=_rows(data, chosen),
         answers=tuple(str(sample) for sample in cast("Sequence[object]", answer.get("samples", ()))),
+        notices=tuple(str(notice) for notice in cast("Sequence[object]", data.get("notices") or ())),
     )
 
 

@@ -131,7 +131,7 @@ def _described(file: DataFile) -> str:
     if file.num_labels and metric(file).scorer != "numeric":
         parts.append(f"with {count(file.num_labels, 'label')}, so this is classification")
     refused = f" {count(file.num_refused, 'row')} cannot be read and will be left out." if file.num_refused else ""
-    return f"{', '.join(parts)}.{refused}"
+    return "\n".join([f"{', '.join(parts)}.{refused}", *file.notices])
 
 
 def _created(interview: Interview, data: JsonDict) -> Reply:

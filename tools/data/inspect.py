@@ -115,6 +115,7 @@ def inspect_file(path: Path | str, root: Path) -> FileProfile:
     profiles = tuple(column.profile(num_rows) for column in columns.values())
     suggestion, alternatives = suggest(profiles)
     task, counts = _task(suggestion, columns)
+    source.notices += _doubtful_head(source.name, source.format, suggestion, counts)
     return FileProfile(
         path=source.name,
         format=source.format,
@@ -168,6 +169,17 @@ class _Sampler:
 def _shown(fields: Mapping[str, object]) -> dict[str, str]:
     pairs = list(fields.items())[:MAX_COLUMNS]
     return {one_line(name): one_line(_kind_and_text(value)[1], _ROW_CHARACTERS) for name, value in pairs}
+
+
+def _doubtful_head(name: str, kind: Format, suggestion: Suggestion | None, counts: Counter[str]) -> list[str]:
+    """Return a notice where a file of columns seems to lack its line of names: the name is one of the answers, too."""
+    answer = suggestion.columns.completion if suggestion is not None else None
+    if kind not in ("csv", "tsv") or answer is None or answer not in counts:
+        return []
+    return [
+        f"{name}: the first line was read as column names, but {one_line(answer, 60)!r} is one of the answers, too. "
+        "If that line is a row, put a line with column names above it."
+    ]
 
 
 def _task(suggestion: Suggestion | None, columns: dict[str, "_Column"]) -> tuple[TaskHint | None, Counter[str]]:

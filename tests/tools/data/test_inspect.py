@@ -49,3 +49,11 @@ def test_sample_rows_have_different_answers_when_the_file_is_sorted_by_label(tmp
     (tmp_path / "sorted.csv").write_text("text,label\n" + "\n".join(lines) + "\n")
     rows = inspect_file("sorted.csv", tmp_path).rows
     assert len({row["label"] for row in rows}) == len(rows) == 3
+
+
+@pytest.mark.parametrize(("head", "is_doubted"), [("text,label", False), ("is it late,yes", True)])
+def test_first_line_is_doubted_when_its_answer_is_one_of_the_labels(tmp_path, head, is_doubted):
+    rows = "".join(f"message number {number},{'yes' if number % 2 else 'no'}\n" for number in range(40))
+    (tmp_path / "a.csv").write_text(f"{head}\n{rows}")
+    notices = inspect_file("a.csv", tmp_path).notices
+    assert any("put a line with column names above it" in notice for notice in notices) is is_doubted
