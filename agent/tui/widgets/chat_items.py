@@ -218,7 +218,9 @@ def _edit(item: SpecEdit, is_open: bool) -> list[Block]:
         for problem in item.problems
     ]
     if item.can_undo:
-        button = Content.styled(" undo this edit ", Style.from_meta({UNDO: True})).stylize_before("bold underline $text-accent")
+        button = Content.styled(" undo this edit ", Style.from_meta({UNDO: True})).stylize_before(
+            "bold underline $text-accent"
+        )
         blocks.append(Prose(Content("  ") + button))
     return blocks
 
