@@ -259,7 +259,8 @@ def _ask(call: ToolCall, state: ConversationState, runtime: Runtime[AgentContext
     except ValueError as error:
         return failure(f"The question cannot be asked: {visible(str(error))}"), {}
     asked = state.get("asked", [])
-    topic = args.topic or args.text
+    # another brain could ask on for ever under one topic
+    topic = (args.topic if runtime.context.brain.is_guide else "") or args.text
     again = topic in asked
     if not again and len(asked) >= MAX_QUESTIONS and args.licence_of is None:
         return failure(f"{MAX_QUESTIONS} questions were asked already.", "Take defaults for the rest and go on."), {}

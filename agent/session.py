@@ -19,6 +19,7 @@ from agent.nodes import under_way
 from agent.state import OPENING, ApprovalAnswer, ConversationState, fresh_state
 from agent.threads import is_about_storage, prune, unkept
 from specs.errors import ExitCode, TailorError
+from specs.plan import Plan
 from tools.escape import visible
 from tools.ledger import Ledger
 
@@ -199,16 +200,24 @@ class AgentSession:
     def _request_event(self, pending: Interrupt) -> ApprovalRequested:
         asked = cast("dict[str, Any]", pending.value)
         plan = self._context.door.known_plan(str(asked["plan"]))
-        with Ledger(self._context.door.layout.ledger_path) as ledger:
-            approved = ledger.approved_plan()
+        is_first, diff = self._since_approved(plan)
         return ApprovalRequested(
             request_id=_request_id(pending),
             plan=plan,
             steps=plan_cards(plan, frozenset(asked["steps"])),
-            diff=spec_diff(approved.spec_text, plan.spec_text, _LONGEST_DIFF) if approved else "",
-            is_first=approved is None,
+            diff=diff,
+            is_first=is_first,
             reasons=tuple(visible(str(reason)) for reason in asked.get("reasons", ())),
         )
+
+    def _since_approved(self, plan: Plan) -> tuple[bool, str]:
+        """Return whether nothing was approved in this project before, and what changed in the spec since."""
+        with Ledger(self._context.door.layout.ledger_path) as ledger:
+            try:
+                approved = ledger.approved_plan()
+            except (TailorError, ValueError):
+                return False, "The plan approved last cannot be read, so there is no difference to show."
+        return approved is None, spec_diff(approved.spec_text, plan.spec_text, _LONGEST_DIFF) if approved else ""
 
     def _state(self) -> StateSnapshot:
         return self._graph.get_state(self._config)

@@ -17,6 +17,7 @@ class FactsWatch:
     def __init__(self, app: "TailorApp") -> None:
         self._app = app
         self._timer: Timer | None = None
+        self._latest = 0
 
     def start(self) -> None:
         """Be ready to look; nothing is looked at while nothing runs."""
@@ -24,11 +25,15 @@ class FactsWatch:
 
     def read(self) -> None:
         """Read ledger and runs again."""
-        self._app.run_worker(self._read, thread=True, exclusive=True, group="facts")
+        self._latest += 1
+        number = self._latest
+        self._app.run_worker(lambda: self._read(number), thread=True, exclusive=True, group="facts")
 
-    def _read(self) -> None:
+    def _read(self, number: int) -> None:
         facts = self._app.desk.read_facts()
-        self._app.call_from_thread(self._know, facts)
+        # a thread cannot be cancelled, and what was read earlier must not come later
+        if number == self._latest:
+            self._app.call_from_thread(self._know, facts)
 
     def _know(self, facts: "ProjectFacts") -> None:
         is_stale = self._app.desk.state.facts.is_planned != facts.is_planned

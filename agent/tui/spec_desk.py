@@ -119,10 +119,13 @@ class SpecDesk:
         """
         buffer = self.buffer
         async with self._files:
-            text = self._view.text()
+            text, num_ended = self._view.text(), self._errands.num_ended
             if not self._may_save(text, is_wanted=is_wanted):
                 return
             problems = await asyncio.to_thread(self._disk.check, text)
+            if num_ended != self._errands.num_ended:
+                # whoever could not wait has saved what is shown now
+                return
             if text == self._view.text():
                 buffer.problems, buffer.checked = problems, text
             if problems:

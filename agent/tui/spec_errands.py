@@ -16,6 +16,8 @@ class Errands:
 
     def __init__(self) -> None:
         self._now: _Errand[Any] | None = None
+        self.num_ended = 0
+        """How often somebody could not wait."""
 
     async def run(self, work: Callable[[], _Found], writes: str | None = None) -> _Found:
         """Do work in a thread and return what it returns. Raises what it raises, and CancelledError when it was ended.
@@ -25,15 +27,20 @@ class Errands:
             writes: the content of the file that it writes, if `work` returns None.
         """
         errand = self._now = _Errand(work, writes)
-        await asyncio.to_thread(errand.do)
-        if self._now is not errand or errand.found is None:
+        try:
+            await asyncio.to_thread(errand.do)
+        finally:
+            if self._now is not errand:
+                raise asyncio.CancelledError
+            self._now = None
+        if errand.found is None:
             raise asyncio.CancelledError
-        self._now = None
         return errand.found[0]
 
     def end(self) -> str | None:
         """Wait for work that has begun and call off what has not; return what it wrote, if it did."""
         errand, self._now = self._now, None
+        self.num_ended += 1
         return errand.end() if errand is not None else None
 
 

@@ -179,4 +179,4 @@ def test_chat_still_takes_the_approval_when_a_word_was_misspelt_before(chat, app
     lines = [TASK, "", "", "", "go on", "aprove all", "ok do it", approval, "quit"]
     code, out, _ = chat(stdin="\n".join(lines) + "\n")
     assert code == (ExitCode.DONE if approval == "approve all" else ExitCode.WAITING)
-    assert "`approve STEP,STEP`" in " ".join(out.split())
+    assert "The approval is open: answer it" in " ".join(out.split())

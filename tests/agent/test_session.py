@@ -1,6 +1,8 @@
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -217,6 +219,16 @@ def test_approval_shows_what_changed_since_a_person_approved_elsewhere(guided):
     assert not guided.request.is_first
     assert "-    epochs: 7" in guided.request.diff
     assert "+    epochs: 2" in guided.request.diff
+
+
+def test_approval_can_be_asked_for_when_the_plan_approved_last_cannot_be_read(guided):
+    guided.say(*TO_THE_PLAN)
+    guided.answer("approve", "prepare_data")
+    with closing(sqlite3.connect(guided.tailor.layout.ledger_path)) as ledger, ledger:
+        ledger.execute("UPDATE plans SET text = json_set(text, '$.name', 'another')")
+    guided.say("make it 2 epochs", "go on")
+    assert "cannot be read" in guided.request.diff
+    assert not guided.request.is_first
 
 
 def test_model_may_not_look_outside_when_the_person_named_no_such_file(converse, tmp_path):

@@ -29,7 +29,7 @@ def test_answer_and_its_end_are_trained_when_the_loss_is_on_the_completion(token
     assert rows.num_parted == 0
     assert 0.05 < rows.trained_share < 0.5
     data.check(rows, limit=128, loss_on="completion", file_name="train.jsonl")
-    assert "the trained part is: red<|im_end|>" in data.mask_sentence(rows, tokenizer)
+    assert "it counts: red<|im_end|>" in data.mask_sentence(rows, tokenizer)
 
 
 def test_every_token_is_trained_when_the_loss_is_on_all(tokenizer: Any) -> None:

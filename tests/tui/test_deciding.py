@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -236,7 +237,7 @@ def test_same_request_is_shown_again_when_the_turn_that_took_its_answer_failed(a
     drive(app, script)
 
 
-@pytest.mark.parametrize("words", ["", "approve all", "Deny too much"])
+@pytest.mark.parametrize("words", ["", "approve all", "Approve train, deploy", "deny"])
 def test_approval_that_was_put_off_is_shown_again_when_it_is_answered_in_words_or_enter_is_pressed(
     app, granted, drive, words
 ):
@@ -291,3 +292,47 @@ def test_passing_lines_cover_neither_the_input_nor_the_answers_of_an_approval(ap
         assert not any(toast.region.overlaps(widget.region) for toast in toasts for widget in covered)
 
     drive(app, script, size, notifications=True)
+
+
+@pytest.mark.parametrize("words", ["approve of most of it, but use 3 epochs", "deny too expensive, use less"])
+def test_words_that_only_begin_like_an_answer_go_to_the_agent(app, granted, drive, words):
+    said: list[str] = []
+    app.desk.say = said.append
+
+    async def script(pilot):
+        await asked(app, pilot, a_request())
+        await pilot.press("escape")
+        await until(lambda: not panel(app).display)
+        app.workspace.query_one(Prompt).set_text(words)
+        app.workspace.query_one(Prompt).focus_input()
+        await pilot.press("enter")
+        await settled(app, pilot)
+        assert (granted, said) == ([], [words])
+
+    drive(app, script)
+
+
+def test_facts_that_were_read_earlier_never_come_later(app, drive, monkeypatch):
+    gate = threading.Event()
+    first, second = ProjectFacts(spec_name="first"), ProjectFacts(spec_name="second")
+    reads: list[ProjectFacts] = []
+
+    def read() -> ProjectFacts:
+        found = second if reads else first
+        reads.append(found)
+        if found is first:
+            assert gate.wait(10)
+        return found
+
+    async def script(pilot):
+        await app.workers.wait_for_complete()
+        monkeypatch.setattr(app.desk, "read_facts", read)
+        app.facts.read()
+        await until(lambda: reads)
+        app.facts.read()
+        await until(lambda: app.desk.state.facts is second)
+        gate.set()
+        await asyncio.sleep(0.2)
+        assert app.desk.state.facts is second
+
+    drive(app, script)

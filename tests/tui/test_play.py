@@ -444,3 +444,15 @@ def test_blind_order_is_drawn_anew_for_each_prompt():
     state.toggle_blind()
     orders = {state.start("hello").models for _ in range(40)}
     assert orders == {NAMES, NAMES[::-1]}
+
+
+def test_tab_goes_to_nothing_hidden_when_there_is_no_server(tmp_path, drive):
+    app = play_app(PlaygroundSource(ProjectLayout(tmp_path)))
+
+    async def script(pilot):
+        await opened(pilot)
+        for _ in range(3):
+            await pilot.press("tab")
+            assert app.focused is None or app.focused.region.area
+
+    drive(app, script)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.tui.spec_buffer import DiskText
+from agent.tui.spec_buffer import DiskText, LineProblem
 from agent.tui.spec_desk import SpecDesk
 from agent.tui.spec_disk import Draft, SpecDisk
 from specs.layout import ProjectLayout
@@ -23,6 +23,12 @@ class SlowDisk(SpecDisk):
         self.begun = threading.Event()
         self.gate = threading.Event()
         self.is_slow = False
+        self.waits_at_check = False
+
+    def check(self, text: str) -> tuple[LineProblem, ...]:
+        if self.waits_at_check:
+            self._wait()
+        return super().check(text)
 
     def save(self, raw: str, expected: str) -> DiskText | None:
         self._wait()
@@ -70,6 +76,8 @@ def leave_while(
     before: Callable[[SpecDesk, Text], Coroutine[Any, Any, None]],
     work: Callable[[SpecDesk], Coroutine[Any, Any, None]],
     change: Callable[[Text], None],
+    *,
+    at_check: bool = False,
 ) -> tuple[SpecDesk, bool]:
     """Open the spec, begin `work`, change the text while it waits for the disk, and leave; return what was said."""
     disk, text = SlowDisk(layout), Text()
@@ -78,12 +86,16 @@ def leave_while(
         desk = SpecDesk(disk, text, lambda: None, lambda _message, _hint: None)
         await desk.open()
         await before(desk, text)
-        disk.is_slow = True
+        disk.is_slow, disk.waits_at_check = True, at_check
         round_ = asyncio.ensure_future(work(desk))
         await asyncio.to_thread(disk.begun.wait, 10)
         change(text)
         threading.Timer(0.2, disk.gate.set).start()
         is_saved = desk.save_at_once()
+        if at_check:
+            # another editor opens, and the round that waited goes on
+            await asyncio.to_thread(disk.gate.wait)
+            await asyncio.sleep(0.1)
         round_.cancel()
         await asyncio.gather(round_, return_exceptions=True)
         return desk, is_saved
@@ -131,6 +143,16 @@ def test_last_keys_are_in_the_file_when_they_come_while_it_is_saved_and_the_app_
     assert layout.spec_path.read_text() == wanted
     assert desk.buffer.state(wanted) == "saved"
     assert reopened(layout) == (wanted, "")
+
+
+def test_older_text_is_not_written_over_what_was_saved_while_it_was_checked(layout: ProjectLayout) -> None:
+    wanted = starter_text() + LATER * 2
+    desk, is_saved = leave_while(
+        layout, typed, lambda desk: desk.save(), lambda text: text.place(wanted), at_check=True
+    )
+    assert is_saved
+    assert layout.spec_path.read_text() == wanted
+    assert desk.buffer.state(wanted) == "saved"
 
 
 def test_draft_that_is_being_written_does_not_come_back_when_its_text_was_taken_back(layout: ProjectLayout) -> None:

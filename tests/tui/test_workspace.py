@@ -310,6 +310,23 @@ def test_slash_begins_a_command_when_a_pane_has_the_keys(project, drive, pane, s
     drive(app, script, size)
 
 
+def test_slash_begins_a_command_where_it_is_seen_when_the_spec_covers_a_narrow_screen(project, drive):
+    app = an_app(project)
+
+    async def script(pilot):
+        await ready(app)
+        await pilot.press("f2")
+        await pilot.pause()
+        app.workspace.set_focus(None)
+        await pilot.press("slash", *"jo")
+        await pilot.pause()
+        prompt = app.workspace.query_one(Prompt)
+        assert prompt.text == "/jo"
+        assert prompt.region.area
+
+    drive(app, script)
+
+
 @pytest.mark.parametrize("size", [(80, 24), (140, 40)])
 def test_words_go_on_in_the_prompt_when_a_pane_opens_by_itself(project, drive, size):
     app = an_app(project)

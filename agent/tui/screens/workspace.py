@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from agent.tui.widgets.approval import ApprovalPanel
 
 
-_APPROVAL_WORDS = re.compile(r"(approve|deny)\b", re.IGNORECASE)
+_APPROVAL_WORDS = re.compile(r"approve(?: all| \w+(?:, ?\w+)*)?|deny", re.IGNORECASE)
+"""What answers an approval where there is no screen."""
 
 
 class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
@@ -132,7 +133,7 @@ class Workspace(ChatKeys, LookKeys, TalkKeys, Screen[None]):
             name, _, argument = text[1:].partition(" ")
             self.post_message(messages.CommandGiven(name, argument.strip()))
             return
-        if _APPROVAL_WORDS.match(text) and self.tailor.deciding.reopen():
+        if state.question is None and _APPROVAL_WORDS.fullmatch(text) and self.tailor.deciding.reopen():
             self.tailor.tell("The approval is answered with its keys.", "Read it to its end first.")
             return
         if not text and state.question is None:

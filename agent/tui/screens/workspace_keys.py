@@ -130,7 +130,7 @@ class TalkKeys:
         """Begin a command in the input; it comes with the chat where it is not on the screen."""
         screen = _workspace(self)
         prompt = screen.query_one(Prompt)
-        if not prompt.display:
+        if not (prompt.display and screen.query_one("#left").display):
             screen.panes.open("chat")
         prompt.begin("/")
 

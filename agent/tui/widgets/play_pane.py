@@ -124,7 +124,8 @@ class PlayPane(Vertical):
     def action_next_part(self) -> None:
         """Go from the field to the votes, then to each side, and back; Tab never leaves the playground."""
         parts = [self.query_one(PlayPrompt), self.query_one(VoteRow), *self.query(VerticalScroll)]
-        if not parts[0].focusable:
+        parts = [part for part in parts if part.region.area]
+        if not parts:
             raise SkipAction
         now = next((place for place, part in enumerate(parts) if part.has_focus), -1)
         parts[(now + 1) % len(parts)].focus()

@@ -85,7 +85,7 @@ class SpecPane(Vertical):
         self._problems = SpecProblems()
         self._bar = SpecConflictBar()
         self._rounds: SpecRounds | None = None
-        self._told: tuple[SpecState, tuple[str, ...]] | None = None
+        self._told: tuple[SpecState, tuple[str, ...], str] | None = None
 
     def compose(self) -> ComposeResult:
         # held, not looked up: keys may leave the editor while the screen is being taken down
@@ -193,8 +193,9 @@ class SpecPane(Vertical):
             (buffer.obstacle,) * bool(buffer.obstacle)
         )
         self._rounds.settle(facts.state)
-        if (facts.state, problems) != self._told:
-            self._told = (facts.state, problems)
+        # the file's text too: another valid one may be another plan's
+        if (told := (facts.state, problems, buffer.raw)) != self._told:
+            self._told = told
             self.post_message(SpecStateChanged(facts.state, problems))
 
     @on(SpecBody.Typed)
