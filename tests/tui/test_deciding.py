@@ -237,9 +237,19 @@ def test_same_request_is_shown_again_when_the_turn_that_took_its_answer_failed(a
     drive(app, script)
 
 
-@pytest.mark.parametrize("words", ["", "approve all", "Approve train, deploy", "deny"])
+@pytest.mark.parametrize(
+    ("words", "is_answer"),
+    [
+        ("", True),
+        ("approve all", True),
+        ("Approve train, deploy", True),
+        ("deny", True),
+        ("approve of most of it, but use 3 epochs", False),
+        ("deny too expensive, use less", False),
+    ],
+)
 def test_approval_that_was_put_off_is_shown_again_when_it_is_answered_in_words_or_enter_is_pressed(
-    app, granted, drive, words
+    app, granted, drive, words, is_answer
 ):
     said: list[str] = []
     app.desk.say = said.append
@@ -251,9 +261,9 @@ def test_approval_that_was_put_off_is_shown_again_when_it_is_answered_in_words_o
         app.workspace.query_one(Prompt).set_text(words)
         app.workspace.query_one(Prompt).focus_input()
         await pilot.press("enter")
-        await until(lambda: panel(app).display)
+        await until(lambda: panel(app).display or said)
         await settled(app, pilot)
-        assert (granted, said) == ([], [])
+        assert (granted, said, panel(app).display) == ([], [] if is_answer else [words], is_answer)
 
     drive(app, script)
 
@@ -292,24 +302,6 @@ def test_passing_lines_cover_neither_the_input_nor_the_answers_of_an_approval(ap
         assert not any(toast.region.overlaps(widget.region) for toast in toasts for widget in covered)
 
     drive(app, script, size, notifications=True)
-
-
-@pytest.mark.parametrize("words", ["approve of most of it, but use 3 epochs", "deny too expensive, use less"])
-def test_words_that_only_begin_like_an_answer_go_to_the_agent(app, granted, drive, words):
-    said: list[str] = []
-    app.desk.say = said.append
-
-    async def script(pilot):
-        await asked(app, pilot, a_request())
-        await pilot.press("escape")
-        await until(lambda: not panel(app).display)
-        app.workspace.query_one(Prompt).set_text(words)
-        app.workspace.query_one(Prompt).focus_input()
-        await pilot.press("enter")
-        await settled(app, pilot)
-        assert (granted, said) == ([], [words])
-
-    drive(app, script)
 
 
 def test_facts_that_were_read_earlier_never_come_later(app, drive, monkeypatch):

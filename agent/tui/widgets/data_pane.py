@@ -5,7 +5,7 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
@@ -15,7 +15,7 @@ from agent.tui.viewmodels.data import DataView
 from agent.tui.viewmodels.results import Absent
 from agent.tui.viewmodels.rows import Column
 from agent.tui.widgets.data_text import data_content
-from agent.tui.widgets.rows_area import RowsArea
+from agent.tui.widgets.rows_area import RowsArea, RowsPane
 from specs.layout import ProjectLayout
 
 _HINT = "1 training · 2 validation · 3 test · s search · Enter row"
@@ -23,7 +23,7 @@ _COLUMNS = (Column("#", 0, 6), Column("source", 0, 20), Column("prompt", 3, 16),
 _NAMES = tuple(name for name, _ in CHOICES)
 
 
-class DataPane(Vertical):
+class DataPane(RowsPane):
     """The data of the latest plan. Call `reload` when it is shown.
 
     Args:
@@ -49,8 +49,6 @@ class DataPane(Vertical):
         Binding("3", "choose('test')", "Test rows", show=False, id="data.test"),
         Binding("right", "switch(1)", "Next rows", show=False, id="data.next"),
         Binding("left", "switch(-1)", "Rows before", show=False, id="data.before"),
-        Binding("s", "search", "Search the rows", show=False, id="data.search"),
-        Binding("enter", "rows", "Go to the rows", show=False, id="data.rows"),
     ]
 
     class _Loaded(Message):
@@ -87,16 +85,6 @@ class DataPane(Vertical):
     def reload(self) -> None:
         """Read the report again, in a thread."""
         self.run_worker(self._read, thread=True, exclusive=True, group="data")
-
-    def action_search(self) -> None:
-        """Look for a text in the rows."""
-        if self._view is not None:
-            self.query_one(RowsArea).search()
-
-    def action_rows(self) -> None:
-        """Give the keys to the rows."""
-        if self._view is not None:
-            self.query_one(RowsArea).table.focus()
 
     def action_choose(self, choice: str) -> None:
         """Show the rows of a split."""

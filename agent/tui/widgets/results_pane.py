@@ -5,7 +5,7 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
@@ -14,7 +14,7 @@ from agent.tui.results_source import MeasuredRowSource, read_results
 from agent.tui.viewmodels.results import Absent, ResultsView
 from agent.tui.viewmodels.rows import Column, RowSource
 from agent.tui.widgets.results_text import results_content
-from agent.tui.widgets.rows_area import RowsArea
+from agent.tui.widgets.rows_area import RowsArea, RowsPane
 from specs.layout import ProjectLayout
 
 _HINT = "a all · w worse · b better · f wrong · s search · Enter row"
@@ -30,7 +30,7 @@ _COLUMNS = (
 _COLUMNS_BASELINE = tuple(column for column in _COLUMNS if column.title != "custom")
 
 
-class ResultsPane(Vertical):
+class ResultsPane(RowsPane):
     """The measurement of the latest plan. Call `reload` when it is shown.
 
     Args:
@@ -56,8 +56,6 @@ class ResultsPane(Vertical):
         Binding("w", "choose('worse')", "Got worse", show=False, id="results.worse"),
         Binding("b", "choose('better')", "Got better", show=False, id="results.better"),
         Binding("f", "choose('wrong')", "Still wrong", show=False, id="results.wrong"),
-        Binding("s", "search", "Search the rows", show=False, id="results.search"),
-        Binding("enter", "rows", "Go to the rows", show=False, id="results.rows"),
     ]
 
     class _Loaded(Message):
@@ -87,16 +85,6 @@ class ResultsPane(Vertical):
     def reload(self) -> None:
         """Read the measurement again, in a thread."""
         self.run_worker(self._read, thread=True, exclusive=True, group="results")
-
-    def action_search(self) -> None:
-        """Look for a text in the rows."""
-        if self._view is not None:
-            self.query_one(RowsArea).search()
-
-    def action_rows(self) -> None:
-        """Give the keys to the rows."""
-        if self._view is not None:
-            self.query_one(RowsArea).table.focus()
 
     def action_choose(self, choice: str) -> None:
         """Show the rows of a choice."""

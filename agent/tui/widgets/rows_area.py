@@ -84,6 +84,11 @@ class RowsArea(Vertical):
         yield RowsTable(self._columns, id="rows-table")
 
     @property
+    def has_rows(self) -> bool:
+        """Whether there is something to show."""
+        return self._source is not None and self.display
+
+    @property
     def table(self) -> RowsTable:
         """Return the table."""
         return self.query_one(RowsTable)
@@ -206,3 +211,22 @@ class RowsArea(Vertical):
         ]
         line = Content("  ").join(parts)
         return Content.styled(f"{found.total:,} found in ", "bold") + line if self.contains else line
+
+
+class RowsPane(Vertical):
+    """A pane with rows below what it tells of them: their keys hold wherever the focus is in it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "search", "Search the rows", show=False, id="rows.search"),
+        Binding("enter", "rows", "Go to the rows", show=False, id="rows.focus"),
+    ]
+
+    def action_search(self) -> None:
+        """Look for a text in the rows."""
+        if (area := self.query_one(RowsArea)).has_rows:
+            area.search()
+
+    def action_rows(self) -> None:
+        """Give the keys to the rows."""
+        if (area := self.query_one(RowsArea)).has_rows:
+            area.table.focus()
