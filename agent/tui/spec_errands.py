@@ -29,12 +29,15 @@ class Errands:
         errand = self._now = _Errand(work, writes)
         try:
             await asyncio.to_thread(errand.do)
-        finally:
+        except Exception:
             if self._now is not errand:
-                raise asyncio.CancelledError
+                raise asyncio.CancelledError from None
             self._now = None
-        if errand.found is None:
+            raise
+        # one that is cancelled while its thread goes on stays here, so that `end` can wait for it
+        if self._now is not errand or errand.found is None:
             raise asyncio.CancelledError
+        self._now = None
         return errand.found[0]
 
     def end(self) -> str | None:

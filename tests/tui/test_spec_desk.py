@@ -78,6 +78,7 @@ def leave_while(
     change: Callable[[Text], None],
     *,
     at_check: bool = False,
+    is_cancelled_first: bool = False,
 ) -> tuple[SpecDesk, bool]:
     """Open the spec, begin `work`, change the text while it waits for the disk, and leave; return what was said."""
     disk, text = SlowDisk(layout), Text()
@@ -91,6 +92,10 @@ def leave_while(
         await asyncio.to_thread(disk.begun.wait, 10)
         change(text)
         threading.Timer(0.2, disk.gate.set).start()
+        if is_cancelled_first:
+            # as the app does with what works for it when it ends; the thread goes on
+            round_.cancel()
+            await asyncio.gather(round_, return_exceptions=True)
         is_saved = desk.save_at_once()
         if at_check:
             # another editor opens, and the round that waited goes on
@@ -126,11 +131,18 @@ async def left_invalid(desk: SpecDesk, text: Text) -> None:
     assert desk.buffer.is_dirty(text.now)
 
 
+@pytest.mark.parametrize("is_cancelled_first", [False, True])
 def test_file_holds_what_is_shown_when_a_change_is_taken_back_while_it_is_saved_and_the_app_ends(
-    layout: ProjectLayout,
+    layout: ProjectLayout, is_cancelled_first: bool
 ) -> None:
     first = starter_text()
-    _, is_saved = leave_while(layout, typed, lambda desk: desk.save(), lambda text: text.place(first))
+    _, is_saved = leave_while(
+        layout,
+        typed,
+        lambda desk: desk.save(),
+        lambda text: text.place(first),
+        is_cancelled_first=is_cancelled_first,
+    )
     assert is_saved
     assert layout.spec_path.read_text() == first
     assert reopened(layout) == (first, "")
